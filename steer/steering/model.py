@@ -1,0 +1,276 @@
+"""The values that steering works on: what stands where (topology), how it is now (snapshot), what was seen.
+
+All frozen, all plain: `app.py` makes the topology out of the configuration, control makes the snapshots.
+Durations are seconds, shares are 0 to 1, `monotonic` times are comparable between the processes of one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+# What stands where: for the life of a configuration.
+
+
+class Mode(StrEnum):
+    """`on` acts; `observe` counts and says what it would do; `off` does not even count."""
+
+    ON = "on"
+    OBSERVE = "observe"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One backend address. `index` is its place in `Topology.nodes` and in every per-node list."""
+
+    index: int
+    name: str
+    pool: str
+    datacentre: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ejection:
+    """When failures take a node out, and for how long (seconds). 0 failures turns that detector off."""
+
+    consecutive_gateway_failures: int = 3
+    gateway_mode: Mode = Mode.ON
+    consecutive_5xx: int = 5
+    server_error_mode: Mode = Mode.ON
+    base_time: float = 30.0
+    max_time: float = 300.0
+    ramp: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """`attempts` more tries; `budget` is a share of the requests in flight, with at least `floor`."""
+
+    attempts: int = 2
+    budget: float = 0.2
+    floor: int = 3
+    on_status: frozenset[int] = frozenset({502, 503, 504})
+    on_timeout: bool = False
+    post: bool = False
+    body: int = 64 * 1024
+
+
+Algorithm = Literal["least_requests", "round_robin", "random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The nodes, over all datacentres, that can serve the same requests."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    min_nodes: int = 1
+    algorithm: Algorithm = "least_requests"
+    max_connections: int = 256
+    max_pending: int = 64
+    checked: bool = False
+    """Has an active check, which must pass before a trial."""
+    must_pass_first: bool = False
+    fall: int = 3
+    rise: int = 2
+    ejection: Ejection = Ejection()
+    retries: RetryRules = RetryRules()
+    try_all: bool = True
+    """`when_none`: try all expected nodes when no datacentre is usable; else answer a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Services that move together. `pools` are all pools of its services, `critical` those that decide."""
+
+    name: str
+    weights: Mapping[str, float]
+    pools: tuple[str, ...]
+    critical: tuple[str, ...]
+    out_after: float = 0.0
+    back_after: float = 10.0
+    at_least: int = 1
+    """Safety rule: so many datacentres stay serving."""
+    pause: float = 5.0
+    """Safety rule: seconds between two changes of the group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is a prefix of whole segments; the longest that matches wins."""
+
+    path: str
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A debug hostname: always this datacentre. `allow`: networks (CIDR) that may use it, empty = everybody."""
+
+    datacentre: str
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    group: str
+    hostnames: tuple[str, ...]
+    routes: tuple[Route, ...]
+    pinned: Mapping[str, Pinned] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All of it. `nodes[i].index == i`."""
+
+    datacentres: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    pools: Mapping[str, Pool]
+    groups: Mapping[str, Group]
+    services: Mapping[str, Service]
+
+
+# How it is now: numbered, immutable, published by control to every worker.
+
+
+class NodeState(StrEnum):
+    SERVING = "serving"
+    EJECTED = "ejected"
+    PROBING = "probing"
+
+
+class DatacentreState(StrEnum):
+    SERVING = "serving"
+    DRAINING = "draining"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """How a node is, for every worker. A name that is not in the snapshot has the defaults: serving."""
+
+    state: NodeState = NodeState.SERVING
+    since: float = 0.0
+    """Wall time of the last change of state."""
+    until: float | None = None
+    """Wall time at which an ejection ends; None: no end of its own (an operator's, or not ejected)."""
+    times: int = 0
+    """The n of `base_time x n`."""
+    cause: str = ""
+    """The detector's name, or `override`."""
+    ramp_from: float | None = None
+    """Monotonic time at which its ramp began; None: full weight."""
+    drained: bool = False
+    """An operator drained it: not expected to run, no new clients."""
+    held: bool = False
+    """Ejected by its evidence, but still tried: the last of its pool in the only usable datacentre."""
+    trial: int = 0
+    """Number of the trial that may be sent now, 0: none."""
+    trial_worker: int = -1
+    """The worker that may send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatacentreStatus:
+    """How a datacentre is, for one group."""
+
+    state: DatacentreState = DatacentreState.SERVING
+    since: float = 0.0
+    cause: str = ""
+    ramp_from: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """`weights` replace the group's own where an override names them."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    override: str = ""
+    """Id of the override that set the weights."""
+    datacentres: Mapping[str, DatacentreStatus] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    number: int = 0
+    nodes: Mapping[str, NodeStatus] = field(default_factory=dict)
+    groups: Mapping[str, GroupStatus] = field(default_factory=dict)
+
+
+# What was seen.
+
+
+class Outcome(StrEnum):
+    """How one try on a node ended. `is_gateway_failure` are those of the gateway detector."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"
+    RESET = "reset"
+    TLS_FAILURE = "tls_failure"
+    CONNECT_TIMEOUT = "connect_timeout"
+    RESPONSE_TIMEOUT = "response_timeout"
+    BROKEN = "broken"
+    GATEWAY_STATUS = "gateway_status"
+    SERVER_ERROR = "server_error"
+
+    @property
+    def is_gateway_failure(self) -> bool:
+        return self not in (Outcome.SUCCESS, Outcome.SERVER_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One failure (or one trial's outcome), shipped from a worker at once.
+
+    `successes` is how many tries on this node succeeded at that worker since it last said anything of the node,
+    before this outcome: so "consecutive" is exact for each worker.
+    """
+
+    node: str
+    outcome: Outcome
+    at: float
+    """Monotonic."""
+    worker: int = 0
+    status: int = 0
+    client: str = ""
+    path: str = ""
+    latency: float = 0.0
+    successes: int = 0
+    trial: int = 0
+    """The number of the trial that this was, 0: ordinary traffic."""
+
+
+# What is decided.
+
+
+class Dice(Protocol):
+    """Where chance comes from: `random.Random` fits, and a seed makes it repeat."""
+
+    def random(self) -> float:
+        """At least 0, less than 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A node to try and the reasons in order, the deciding one last."""
+
+    node: Node
+    reasons: tuple[str, ...]
+    trial: int = 0
+
+    @property
+    def reason(self) -> str:
+        return self.reasons[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No node may be tried. `name` is one of the failures of errors.py: no_node, no_node_here, busy, not_allowed."""
+
+    name: str
+    reasons: tuple[str, ...]
