@@ -1,0 +1,111 @@
+"""Small topologies for the tests of steering: two datacentres, named as in the example configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from steer.steering.model import (
+    Algorithm,
+    DatacentreState,
+    DatacentreStatus,
+    Ejection,
+    Group,
+    GroupStatus,
+    Node,
+    NodeState,
+    NodeStatus,
+    Pinned,
+    Pool,
+    Route,
+    Service,
+    Snapshot,
+    Topology,
+)
+from steer.steering.tables import HostEntry, Tables
+
+WELLINGTON, AUCKLAND = "wellington", "auckland"
+SHORT = {WELLINGTON: "wlg", AUCKLAND: "akl"}
+
+
+@dataclass
+class Request:
+    """Facts of a request, as the proxy would give them."""
+
+    entry: HostEntry
+    pool: str = "web"
+    client: str = "192.0.2.1"
+    retriable: bool = True
+
+
+def town(
+    wellington: int = 1,
+    auckland: int = 1,
+    *,
+    weights: Mapping[str, float] | None = None,
+    node_weights: Sequence[int] = (),
+    algorithm: Algorithm = "least_requests",
+    allow: tuple[str, ...] = (),
+    checked: bool = False,
+    must_pass_first: bool = False,
+    try_all: bool = True,
+    max_connections: int = 256,
+    max_pending: int = 64,
+    min_nodes: int = 1,
+    out_after: float = 0.0,
+    ejection: Ejection | None = None,
+) -> Topology:
+    """One pool `web` with so many nodes (wlg-1.., akl-1..) in each datacentre, one group `website`, one service `www`."""
+    places = [WELLINGTON] * wellington + [AUCKLAND] * auckland
+    names = [f"wlg-{i + 1}" for i in range(wellington)] + [f"akl-{i + 1}" for i in range(auckland)]
+    node_weights = node_weights or [1] * len(names)
+    nodes = tuple(
+        Node(index, name, "web", place, node_weights[index])
+        for index, (name, place) in enumerate(zip(names, places, strict=True))
+    )
+    pool = Pool(
+        "web",
+        nodes,
+        algorithm=algorithm,
+        checked=checked,
+        must_pass_first=must_pass_first,
+        try_all=try_all,
+        max_connections=max_connections,
+        max_pending=max_pending,
+        min_nodes=min_nodes,
+        ejection=ejection or Ejection(),
+    )
+    group = Group(
+        "website", weights or {WELLINGTON: 50, AUCKLAND: 50}, pools=("web",), critical=("web",), out_after=out_after
+    )
+    service = Service(
+        "www",
+        "website",
+        hostnames=("www.agency.example",),
+        routes=(Route("/", "web"),),
+        pinned={"stack.example": Pinned(WELLINGTON, allow), "stack-dr.example": Pinned(AUCKLAND, allow)},
+    )
+    return Topology((WELLINGTON, AUCKLAND), nodes, {"web": pool}, {"website": group}, {"www": service})
+
+
+def snapshot(
+    nodes: Mapping[str, NodeStatus] | None = None,
+    datacentres: Mapping[str, DatacentreStatus] | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> Snapshot:
+    return Snapshot(1, nodes or {}, {"website": GroupStatus(weights=weights or {}, datacentres=datacentres or {})})
+
+
+def tables_of(topology: Topology, state: Snapshot | None = None, *, now: float = 0.0, worker: int = 0) -> Tables:
+    return Tables(topology, state or Snapshot(), now, worker)
+
+
+def request_for(tables: Tables, host: str = "www.agency.example", *, retriable: bool = True) -> Request:
+    entry = tables.host(host)
+    assert entry is not None
+    return Request(entry, retriable=retriable)
+
+
+EJECTED = NodeStatus(NodeState.EJECTED, cause="consecutive_gateway_failures", times=1)
+OUT = DatacentreStatus(DatacentreState.OUT)
+DRAINING = DatacentreStatus(DatacentreState.DRAINING)
