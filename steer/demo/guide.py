@@ -1,0 +1,108 @@
+"""The text that says what is there, what to try and what to watch."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from steer.demo import adapt
+from steer.demo.children import RETURNS_AFTER
+from steer.demo.scene import Scene
+
+
+def guide(scene: Scene, pids: Mapping[str, int]) -> str:
+    """`pids` by node name."""
+    listener = next(iter(scene.tree["listeners"]))
+    port = int(listener["bind"].rpartition(":")[2])
+    services = scene.tree["services"]
+    parts = [
+        _headline(listener, port, services),
+        _places(scene.nodes, pids),
+        *(f"Left out, not built yet: {each.path}: {each.message}" for each in scene.left_out),
+        *(_ask(scene, listener, port, name, service) for name, service in services.items()),
+        _watch(scene, listener, port, services),
+        _break(scene.nodes[0], pids),
+        _steer(scene, services),
+        "Ctrl-C ends it and leaves nothing behind.",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _headline(listener: adapt.Tree, port: int, services: Mapping[str, adapt.Tree]) -> str:
+    first = next((service["hostnames"][0] for service in services.values() if service.get("hostnames")), "127.0.0.1")
+    return f"steer serves {_scheme(listener)}://{first}:{port} from two simulated datacentres."
+
+
+def _places(nodes: Iterable[adapt.Node], pids: Mapping[str, int]) -> str:
+    lines = [f"  {node.datacentre:<14} {node.name:<14} pid {pids[node.name]:<8} port {node.port}" for node in nodes]
+    return "\n".join(sorted(lines))
+
+
+def _ask(scene: Scene, listener: adapt.Tree, port: int, name: str, service: adapt.Tree) -> str:
+    lines = [f"Ask {name} (curl prints the node that answers):"]
+    lines += [f"  {_curl(scene, listener, port, hostname)}" for hostname in service.get("hostnames", ())[:1]]
+    if pinned := adapt.pinned(service):
+        lines.append("its debug hostnames always mean one datacentre:")
+    lines += [f"  {_curl(scene, listener, port, each.hostname)}   # {each.datacentre}" for each in pinned]
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def _watch(scene: Scene, listener: adapt.Tree, port: int, services: Mapping[str, adapt.Tree]) -> str:
+    hostname = next((service["hostnames"][0] for service in services.values() if service.get("hostnames")), None)
+    if hostname is None:
+        return ""
+    shown = "-o /dev/null -w '%{http_code} %header{x-steer-node}\\n'"
+    ask = _curl(scene, listener, port, hostname).replace("curl -s", f"curl -s {shown}", 1)
+    return f"Watch, in another terminal, who answers:\n  while sleep 0.1; do {ask}; done"
+
+
+def _break(node: adapt.Node, pids: Mapping[str, int]) -> str:
+    pid, origin = pids[node.name], f"{'https' if node.https else 'http'}://127.0.0.1:{node.port}/.origin"
+    curl = "curl -sk -X POST" if node.https else "curl -s -X POST"
+    return "\n".join(
+        (
+            f"Break {node.name}, and see the others take over without a failed request:",
+            f"  kill -KILL {pid}   # it is gone; after {RETURNS_AFTER:.0f} s it comes back, as another process",
+            f"  kill -STOP {pid}   # it hangs; kill -CONT {pid} lets it go on",
+            f"  {curl} '{origin}/break?status=503'   # it fails; {curl} {origin}/mend mends it",
+        )
+    )
+
+
+def _steer(scene: Scene, services: Mapping[str, adapt.Tree]) -> str:
+    group, service = next((each["group"], each) for each in services.values())
+    weights = scene.tree["groups"][group].get("weights", {})
+    hostname = next(iter(service.get("hostnames", ())), "127.0.0.1")
+    shares = " ".join(f"{name}={weight}" for name, weight in zip(weights, (90, 10), strict=False))
+    node, log = scene.nodes[0].name, shlex.quote(str(scene.access_log))
+    lines = [
+        "Steer:",
+        f"  export STEER_ADMIN={scene.admin} STEER_TOKEN=$(cat {shlex.quote(str(scene.token))})",
+        f"  {command()} status",
+        f"  {command()} explain https://{hostname}/",
+        f"  {command()} weights {group} {shares} --reason 'try it'" if len(weights) > 1 else "",
+        f"  {command()} drain {node} --reason 'try it'",
+        f"  {command()} restore {node} --reason 'tried it'",
+        f"  tail -f {log}",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def command() -> str:
+    """How to call steer from here: as short as it can be."""
+    ours = Path(sys.executable).with_name("steer")
+    if shutil.which("steer") == str(ours):
+        return "steer"
+    return str(ours.relative_to(Path.cwd())) if ours.is_relative_to(Path.cwd()) else str(ours)
+
+
+def _curl(scene: Scene, listener: adapt.Tree, port: int, hostname: str) -> str:
+    trust = f" --cacert {shlex.quote(str(scene.authority))}" if "tls" in listener else ""
+    return f"curl -s{trust} --resolve {hostname}:{port}:127.0.0.1 {_scheme(listener)}://{hostname}:{port}/"
+
+
+def _scheme(listener: adapt.Tree) -> str:
+    return "https" if "tls" in listener else "http"
