@@ -1,0 +1,197 @@
+"""How a datacentre is for a group: serving, draining or out. One ledger for the edge, kept by control.
+
+A datacentre is *out* for a group when one of the pools that decide has fewer than `min_nodes` nodes available there for
+`out_after`, and *serving* again, by the ramp, when all have for `back_after`. An operator's drain hides either.
+
+Which pools decide: where `critical` names some of the group's pools, those, and one that has no nodes in a datacentre
+keeps that datacentre out. By default (`critical` empty, or all pools) only those pools decide that have nodes there: a
+pool that runs in one place must not keep the other place out. A datacentre with no nodes of any of them is out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from steer.steering.model import DatacentreState, DatacentreStatus, Group, NodeStatus, Topology
+from steer.steering.plan import PLAIN_NODE, is_available
+from steer.steering.wire import datacentre_from_wire, status_to_wire
+
+
+@dataclass(frozen=True, slots=True)
+class DatacentreChange:
+    """A step of a datacentre for a group. `cause`: `override`, or which pool lacks nodes, or `nodes are back`."""
+
+    group: str
+    datacentre: str
+    before: DatacentreState
+    after: DatacentreState
+    cause: str
+
+
+@dataclass(slots=True)
+class _Place:
+    """One datacentre for one group. Times are monotonic."""
+
+    group: Group
+    datacentre: str
+    status: DatacentreStatus = field(default_factory=DatacentreStatus)
+    drained: bool = False
+    out: bool = False
+    """What its nodes say, under a drain too."""
+    lacking_since: float | None = None
+    complete_since: float | None = None
+
+    def see(self, problem: str, mono: float) -> bool:
+        """Take in what is lacking (empty: nothing). True: it has now been so for long enough to turn."""
+        if problem:
+            self.complete_since = None
+            self.lacking_since = mono if self.lacking_since is None else self.lacking_since
+            turns = not self.out and mono - self.lacking_since >= self.group.out_after
+        else:
+            self.lacking_since = None
+            self.complete_since = mono if self.complete_since is None else self.complete_since
+            turns = self.out and mono - self.complete_since >= self.group.back_after
+        self.out = self.out != turns
+        return turns
+
+    def settle(self, cause: str, now: float, mono: float) -> tuple[DatacentreChange, ...]:
+        """The state that follows; a return to serving begins a ramp."""
+        before, state = self.status.state, self._state()
+        if state is before:
+            return ()
+        ramp_from = mono if state is DatacentreState.SERVING else None
+        self.status = DatacentreStatus(state, since=now, cause=cause, ramp_from=ramp_from)
+        return (DatacentreChange(self.group.name, self.datacentre, before, state, cause),)
+
+    def _state(self) -> DatacentreState:
+        if self.drained:
+            return DatacentreState.DRAINING
+        return DatacentreState.OUT if self.out else DatacentreState.SERVING
+
+
+Changes = tuple[DatacentreChange, ...]
+
+
+class DatacentreLedger:
+    """The states of every datacentre for every group of a configuration."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._places = {
+            (group.name, datacentre): _Place(group, datacentre)
+            for group in topology.groups.values()
+            for datacentre in topology.datacentres
+        }
+
+    def __repr__(self) -> str:
+        words = [
+            f"{group} in {datacentre} {self._places[group, datacentre].status.state}"
+            for group, datacentre in self._places
+        ]
+        return f"<DatacentreLedger [{', '.join(words)}]>"
+
+    def status(self, group: str, datacentre: str) -> DatacentreStatus:
+        return self._places[group, datacentre].status
+
+    def statuses(self, group: str) -> dict[str, DatacentreStatus]:
+        """Every datacentre of one group, for the snapshot."""
+        return {place.datacentre: place.status for place in self._places.values() if place.group.name == group}
+
+    def update(self, statuses: Mapping[str, NodeStatus], now: float, mono: float) -> Changes:
+        """Follow the nodes and the time. Call it after each change of a node, and each 100 ms."""
+        changes: list[DatacentreChange] = []
+        for place in self._places.values():
+            problem = lacking(self._topology, place.group, place.datacentre, statuses)
+            if place.see(problem, mono):
+                changes += place.settle(problem or "nodes are back", now, mono)
+        return tuple(changes)
+
+    def drain(self, group: str, datacentre: str, now: float, mono: float) -> Changes:
+        """New clients go elsewhere until `restore`, whatever the nodes do."""
+        place = self._places[group, datacentre]
+        place.drained = True
+        return place.settle("override", now, mono)
+
+    def restore(self, group: str, datacentre: str, now: float, mono: float) -> Changes:
+        """The end of a drain: serving by the ramp, or out where nodes are lacking."""
+        place = self._places[group, datacentre]
+        place.drained = False
+        return place.settle("override", now, mono)
+
+    def export(self, now: float, mono: float) -> dict[str, Any]:
+        """Plain JSON-able data, for the state file and a reload; ramps as wall time."""
+        return {"places": [_export(place, now, mono) for place in self._places.values()]}
+
+    def restore_state(self, data: Mapping[str, Any], now: float, mono: float) -> None:
+        """Take over what `export` said. Groups and datacentres that are gone are passed over."""
+        for each in data["places"]:
+            place = self._places.get((each["group"], each["datacentre"]))
+            if place is not None:
+                _restore(place, each, now, mono)
+
+
+def deciding_pools(topology: Topology, group: Group, datacentre: str) -> tuple[str, ...]:
+    """The pools whose nodes make this datacentre out or serving for the group."""
+    if group.critical and set(group.critical) != set(group.pools):
+        return group.critical
+    return tuple(
+        pool for pool in group.pools if any(node.datacentre == datacentre for node in topology.pools[pool].nodes)
+    )
+
+
+def available(topology: Topology, pool: str, datacentre: str, statuses: Mapping[str, NodeStatus]) -> int:
+    """How many nodes of the pool take requests there."""
+    nodes = topology.pools[pool].nodes
+    here = [statuses.get(node.name, PLAIN_NODE) for node in nodes if node.datacentre == datacentre]
+    return sum(is_available(status) for status in here)
+
+
+def lacking(topology: Topology, group: Group, datacentre: str, statuses: Mapping[str, NodeStatus]) -> str:
+    """What keeps the datacentre from serving the group, in words; empty where nothing does."""
+    pools = deciding_pools(topology, group, datacentre)
+    if not pools:
+        return "no nodes here"
+    return ", ".join(_shortages(topology, pools, datacentre, statuses))
+
+
+def _shortages(
+    topology: Topology, pools: Iterable[str], datacentre: str, statuses: Mapping[str, NodeStatus]
+) -> Iterable[str]:
+    for pool in pools:
+        there, needed = available(topology, pool, datacentre, statuses), topology.pools[pool].min_nodes
+        if there < needed:
+            yield f"{pool} has {there} of {needed} nodes that it needs"
+
+
+def usable(topology: Topology, ledger: DatacentreLedger) -> dict[str, frozenset[str]]:
+    """For each pool the datacentres that some group with it may use now: for `Ledger.set_usable`."""
+    found: dict[str, set[str]] = {pool: set() for pool in topology.pools}
+    for group in topology.groups.values():
+        serving = {
+            name for name, status in ledger.statuses(group.name).items() if status.state is DatacentreState.SERVING
+        }
+        for pool in group.pools:
+            found[pool] |= serving & set(group.weights)
+    return {pool: frozenset(datacentres) for pool, datacentres in found.items()}
+
+
+def _export(place: _Place, now: float, mono: float) -> dict[str, Any]:
+    ramp_from = place.status.ramp_from
+    return {
+        "group": place.group.name,
+        "datacentre": place.datacentre,
+        "status": status_to_wire(replace(place.status, ramp_from=None)),
+        "ramp_from": None if ramp_from is None else now - (mono - ramp_from),
+        "drained": place.drained,
+        "out": place.out,
+    }
+
+
+def _restore(place: _Place, data: Mapping[str, Any], now: float, mono: float) -> None:
+    ramp_from = data["ramp_from"]
+    since = None if ramp_from is None else mono - max(0.0, now - ramp_from)
+    place.status = replace(datacentre_from_wire(data["status"]), ramp_from=since)
+    place.drained = data["drained"]
+    place.out = data["out"]

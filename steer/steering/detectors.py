@@ -1,0 +1,93 @@
+"""When failures are enough: the two runs of consecutive failures of one node, counted over all workers.
+
+A gateway failure adds to the gateway run; a 502, 503 or 504 adds to both; another 5xx breaks the gateway run and adds
+to the run of 5xx; a success breaks both. Connection failures say nothing about 5xx: they leave that run as it is.
+
+Workers ship a failure at once and count successes up for 100 ms. So a success that comes with a failure of its own
+worker is known to be older than it, and breaks the runs for certain; of one that comes as a count it is not known
+whether it was before or after failures of the same 100 ms at other workers. Such a count breaks only what is older.
+Otherwise the counts of the time just before a node died would hide its death for as long as they trickle in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from steer.steering.model import Ejection, Mode, Observation, Outcome
+
+GATEWAY_FAILURES = "consecutive_gateway_failures"
+SERVER_ERRORS = "consecutive_5xx"
+
+# Workers send counts each 100 ms; half of that again for a loop that is late.
+COUNTS_LAG = 0.15
+
+# One client with one broken page is that page's fault, not the node's.
+LEAST_CLIENTS = 2
+LEAST_PATHS = 2
+
+# A run of 5xx may go on for long while one client sees it; the latest are enough to see that another one joined.
+MOST_ERRORS_REMEMBERED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A detector has seen enough. Whether it may act is its mode, and the ledger's limits."""
+
+    detector: str
+    mode: Mode
+    detail: str
+
+
+class Runs:
+    """Consecutive failures of one node. Mutable; for as long as the node is serving without a break."""
+
+    def __init__(self, rules: Ejection) -> None:
+        self._rules = rules
+        self._gateway: deque[float] = deque(maxlen=max(1, rules.consecutive_gateway_failures))
+        most_errors = max(MOST_ERRORS_REMEMBERED, rules.consecutive_5xx)
+        self._errors: deque[Observation] = deque(maxlen=most_errors)
+
+    def __repr__(self) -> str:
+        return f"<Runs [{len(self._gateway)} gateway failures, {len(self._errors)} 5xx]>"
+
+    def break_off(self) -> None:
+        """A success that is later than every failure so far, or a new beginning."""
+        self._gateway.clear()
+        self._errors.clear()
+
+    def break_off_before(self, counted_at: float) -> None:
+        """Successes of the last moments before `counted_at` (monotonic), as a count."""
+        while self._gateway and self._gateway[0] <= counted_at - COUNTS_LAG:
+            self._gateway.popleft()
+        while self._errors and self._errors[0].at <= counted_at - COUNTS_LAG:
+            self._errors.popleft()
+
+    def add(self, failure: Observation) -> Alarm | None:
+        """Count one failure. An alarm begins its run anew, so that it is raised once for each run."""
+        if failure.outcome is Outcome.SERVER_ERROR:
+            self._gateway.clear()
+        if failure.outcome in (Outcome.SERVER_ERROR, Outcome.GATEWAY_STATUS):
+            self._errors.append(failure)
+        if failure.outcome.is_gateway_failure:
+            self._gateway.append(failure.at)
+        return self._gateway_alarm(failure) or self._error_alarm()
+
+    def _gateway_alarm(self, failure: Observation) -> Alarm | None:
+        needed, mode = self._rules.consecutive_gateway_failures, self._rules.gateway_mode
+        if mode is Mode.OFF or needed <= 0 or len(self._gateway) < needed:
+            return None
+        self._gateway.clear()
+        return Alarm(GATEWAY_FAILURES, mode, f"{needed} in a row, the last: {failure.outcome.value}")
+
+    def _error_alarm(self) -> Alarm | None:
+        needed, mode = self._rules.consecutive_5xx, self._rules.server_error_mode
+        if mode is Mode.OFF or needed <= 0 or len(self._errors) < needed:
+            return None
+        clients = {error.client for error in self._errors}
+        paths = {error.path for error in self._errors}
+        if len(clients) < LEAST_CLIENTS or len(paths) < LEAST_PATHS:
+            return None
+        detail = f"{len(self._errors)} in a row, seen by {len(clients)} clients on {len(paths)} paths"
+        self._errors.clear()
+        return Alarm(SERVER_ERRORS, mode, detail)

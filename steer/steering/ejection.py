@@ -1,0 +1,302 @@
+"""Which nodes are out, why, until when, and how they come back: one ledger for the edge, kept by control.
+
+All time comes in: `now` is wall seconds (for people and the state file), `mono` monotonic seconds (for everything that
+lasts). Each method that may change a state returns the changes; one whose `before` and `after` are the same tells of
+something else that a log or a new snapshot should have (a drain, what an observing detector would do, a limit).
+
+Decided here, where the design leaves it open:
+
+- A held node is EJECTED (later PROBING) with `held` set: it goes through its time and its trials like any other, is
+  tried meanwhile, and counts as unavailable. `held` ends when another node of its pool is available in a usable
+  datacentre.
+- A probing node for which no request could be a trial for `max_time` (only POSTs come, or none) returns by the ramp, if
+  its active check passes. Otherwise a node that serves only POSTs would stay out for ever.
+- 502, 503, 504 and connection failures always fail a trial; another 5xx only where that detector is on.
+- What ordinary requests meet on a node that is not serving is evidence for `explain` and moves nothing: only trials do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from steer.steering.detectors import SERVER_ERRORS, Alarm
+from steer.steering.limits import is_another_available, is_last, limit_in_the_way
+from steer.steering.model import Dice, Mode, NodeState, NodeStatus, Observation, Outcome, Topology
+from steer.steering.records import Evidence, Record, export_record, new_record, restore_record
+from steer.steering.transitions import TRANSITIONS, Input
+from steer.steering.trials import TRIALS_TO_PASS, TrialOffice, has_failed, has_waited_too_long, is_awaited, note_answer
+
+SUCCESSES_TO_FORGIVE = 20
+
+# So that nodes that failed together do not come back in the same moment.
+JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A node's step from one state to another, and its reason. `cause` is a detector's name, `trial` or `override`."""
+
+    node: str
+    before: NodeState
+    after: NodeState
+    cause: str
+    detail: str = ""
+
+
+Changes = tuple[Change, ...]
+
+
+class Ledger:
+    """The states of all nodes of a configuration. A name that is not in it (gone since a reload) changes nothing."""
+
+    def __init__(self, topology: Topology, dice: Dice) -> None:
+        self._dice = dice
+        self._records = {node.name: new_record(node, topology.pools[node.pool]) for node in topology.nodes}
+        self._pools: dict[str, list[Record]] = {}
+        for record in self._records.values():
+            self._pools.setdefault(record.pool.name, []).append(record)
+        self._usable: Mapping[str, Collection[str]] = {}
+        self._trials = TrialOffice()
+
+    def __repr__(self) -> str:
+        states = [record.status.state for record in self._records.values()]
+        return f"<Ledger [{', '.join(f'{states.count(state)} {state}' for state in NodeState)}]>"
+
+    # Questions...
+
+    def status(self, node: str) -> NodeStatus:
+        return self._records[node].status
+
+    def statuses(self) -> dict[str, NodeStatus]:
+        """Every node's status, for the snapshot and the datacentres."""
+        return {name: record.status for name, record in self._records.items()}
+
+    def evidence(self, node: str) -> tuple[Evidence, ...]:
+        """Its last 10 failures, the oldest first."""
+        return tuple(self._records[node].evidence)
+
+    def record(self, node: str) -> Record:
+        """Everything known of a node, to read (`explain_node`)."""
+        return self._records[node]
+
+    # What was seen...
+
+    def observe(self, observation: Observation, now: float, mono: float) -> Changes:
+        """One try on a node that failed, or one trial's outcome."""
+        record = self._records.get(observation.node)
+        if record is None:
+            return ()
+        if observation.successes:
+            record.runs.break_off()
+            self._forgive(record, observation.successes)
+        if observation.outcome is not Outcome.SUCCESS:
+            record.add_failure(observation, now, mono)
+        if observation.trial:
+            return self._answer(record, observation, now, mono)
+        if observation.outcome is Outcome.SUCCESS:
+            record.runs.break_off()
+            self._forgive(record, 1)
+            return ()
+        return self._count(record, observation, now, mono)
+
+    def succeed(self, node: str, count: int, now: float, mono: float) -> Changes:
+        """So many tries succeeded on the node in the last moments, at one worker. Moves nothing; lowers n."""
+        record = self._records.get(node)
+        if record is not None and count > 0:
+            record.runs.break_off_before(mono)
+            self._forgive(record, count)
+        return ()
+
+    def checked(self, node: str, passed: bool, detail: str, now: float, mono: float) -> Changes:
+        """An active check passed or failed; `detail` says how it failed."""
+        record = self._records.get(node)
+        if record is None:
+            return ()
+        record.passes = record.passes + 1 if passed else 0
+        record.fails = 0 if passed else record.fails + 1
+        return self._check_passed(record, now, mono) if passed else self._check_failed(record, detail, now, mono)
+
+    def tick(self, now: float, mono: float) -> Changes:
+        """What time alone changes: ejections that end, trials for which no request comes."""
+        changes: list[Change] = []
+        for record in self._records.values():
+            if record.status.state is NodeState.EJECTED and record.ends is not None and record.ends <= mono:
+                changes.append(self._begin_probing(record, now, mono))
+            elif has_waited_too_long(record, mono):
+                detail = f"no request could be a trial for {record.pool.ejection.max_time:g} s"
+                changes.append(self._return(record, Input.NO_TRIAL_CAME, "trial", detail, now, mono))
+        return tuple(changes)
+
+    # What an operator wants...
+
+    def eject(self, node: str, now: float, mono: float, detail: str = "", until: float | None = None) -> Changes:
+        """Out by an operator's word until `restore`, or until the wall time `until`. Nothing that is seen ends it."""
+        record = self._records[node]
+        record.ends = None if until is None else mono + max(0.0, until - now)
+        change = self._move(record, Input.OPERATOR_EJECTED, "override", detail, now, until=until, held=False)
+        return (change,)
+
+    def restore(self, node: str, now: float, mono: float, detail: str = "") -> Changes:
+        """In service again by an operator's word, by the ramp: ends ejection, probing and drain, and forgets n."""
+        record = self._records[node]
+        if record.is_available:
+            return ()
+        record.must_pass = False
+        record.status = replace(record.status, drained=False, times=0)
+        return (self._return(record, Input.OPERATOR_RESTORED, "override", detail, now, mono),)
+
+    def drain(self, node: str, drained: bool, now: float, mono: float, detail: str = "") -> Changes:
+        """Not expected to run: no new clients, no trials, and not counted. Afterwards it returns by the ramp."""
+        record = self._records[node]
+        if record.status.drained == drained:
+            return ()
+        ramp_from = None if drained else mono
+        record.status = replace(record.status, drained=drained, held=False, trial=0, trial_worker=-1)
+        record.quiet_since = mono
+        if record.status.state is NodeState.SERVING:
+            record.status = replace(record.status, since=now, cause="override", ramp_from=ramp_from)
+        self._release_held(record.pool.name)
+        state = record.status.state
+        return (Change(node, state, state, "override", detail or ("drained" if drained else "drain ended")),)
+
+    def set_usable(self, usable: Mapping[str, Collection[str]]) -> None:
+        """For each pool the datacentres that some group may use (`datacentres.usable`): decides which node is held."""
+        self._usable = usable
+        for pool in self._pools:
+            self._release_held(pool)
+
+    def grant_trials(self, workers: Sequence[int], now: float, mono: float) -> bool:
+        """Give each probing node's trial to a worker, or on to the next one. True: a status changed, publish it."""
+        granted = [self._trials.grant(record, workers, mono) for record in self._records.values()]
+        return any(granted)
+
+    # The state file...
+
+    def export(self, now: float, mono: float) -> dict[str, Any]:
+        """Plain JSON-able data: states, n, ends and ramps (as wall time), evidence."""
+        return {"nodes": {name: export_record(record, now, mono) for name, record in self._records.items()}}
+
+    def restore_state(self, data: Mapping[str, Any], now: float, mono: float) -> None:
+        """Take over what `export` said, after a restart or a reload. Nodes that are gone are passed over."""
+        for name, record in self._records.items():
+            if name in data["nodes"]:
+                restore_record(record, data["nodes"][name], now, mono)
+
+    # How it is decided...
+
+    def _forgive(self, record: Record, successes: int) -> None:
+        """n falls by one for every 20 successes, whenever they come."""
+        record.forgiving += successes
+        steps, record.forgiving = divmod(record.forgiving, SUCCESSES_TO_FORGIVE)
+        if steps and record.status.times:
+            record.status = replace(record.status, times=max(0, record.status.times - steps))
+
+    def _count(self, record: Record, failure: Observation, now: float, mono: float) -> Changes:
+        if record.status.state is not NodeState.SERVING:
+            return ()
+        alarm = record.runs.add(failure)
+        return () if alarm is None else (self._raise(record, alarm, now, mono),)
+
+    def _raise(self, record: Record, alarm: Alarm, now: float, mono: float) -> Change:
+        """Eject, or say why not: the detector only observes, or a limit is in the way."""
+        if alarm.mode is Mode.OBSERVE:
+            return self._note(record, alarm.detector, f"would eject: {alarm.detail}")
+        limit = limit_in_the_way(record, self._pools[record.pool.name]) if alarm.detector == SERVER_ERRORS else ""
+        if limit:
+            return self._note(record, alarm.detector, f"not ejected, {limit}: {alarm.detail}")
+        return self._eject(record, Input.TOO_MANY_FAILURES, alarm.detector, alarm.detail, now, mono)
+
+    def _check_passed(self, record: Record, now: float, mono: float) -> Changes:
+        if record.passes == record.pool.rise:
+            record.quiet_since = mono
+        if record.status.state is not NodeState.PROBING or not record.must_pass or record.passes < record.pool.rise:
+            return ()
+        record.must_pass = False
+        change = self._move(record, Input.FIRST_CHECK_PASSED, "active_check", "its first checks passed", now)
+        self._release_held(record.pool.name)
+        return (change,)
+
+    def _check_failed(self, record: Record, detail: str, now: float, mono: float) -> Changes:
+        """The fall ejects a serving node. A probing one begins its trials anew when the check passes again."""
+        if record.fails <= record.pool.fall:  # a node that stays down would push out how it went down
+            record.evidence.append(Evidence(now, "check_failed", detail=detail))
+        if record.status.state is NodeState.PROBING:
+            record.trials_passed = 0
+            record.status = replace(record.status, trial=0, trial_worker=-1)
+        if record.status.state is not NodeState.SERVING or record.fails < record.pool.fall:
+            return ()
+        words = f"{record.fails} in a row, the last: {detail}"
+        return (self._eject(record, Input.CHECK_FELL, "active_check", words, now, mono),)
+
+    def _begin_probing(self, record: Record, now: float, mono: float) -> Change:
+        record.begin_probing(self._trials.next_number, mono)
+        held = record.status.held
+        return self._move(record, Input.TIME_SERVED, record.status.cause, "its time is served", now, held=held)
+
+    def _answer(self, record: Record, answer: Observation, now: float, mono: float) -> Changes:
+        if not is_awaited(record, answer.trial):
+            return ()
+        note_answer(record, answer.trial, mono)
+        if has_failed(record, answer.outcome):
+            return (self._eject(record, Input.TRIAL_FAILED, "trial_failed", answer.outcome.value, now, mono),)
+        record.trials_passed += 1
+        if record.trials_passed < TRIALS_TO_PASS:
+            return ()
+        return (self._return(record, Input.TRIALS_PASSED, "trial", f"{TRIALS_TO_PASS} trials passed", now, mono),)
+
+    def _eject(self, record: Record, why: Input, cause: str, detail: str, now: float, mono: float) -> Change:
+        """Out for base time x n, at most the longest; held where nothing else would be left to try."""
+        rules = record.pool.ejection
+        record.forgiving = 0
+        times = record.status.times + 1
+        jitter = 1 + JITTER * (2 * self._dice.random() - 1)
+        lasts = min(rules.max_time, rules.base_time * times * jitter)
+        record.ends = mono + lasts
+        pool = self._pools[record.pool.name]
+        held = cause != SERVER_ERRORS and is_last(record, pool, self._usable.get(record.pool.name))
+        return self._move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
+
+    def _return(self, record: Record, why: Input, cause: str, detail: str, now: float, mono: float) -> Change:
+        change = self._move(record, why, cause, detail, now, ramp_from=mono)
+        self._release_held(record.pool.name)
+        return change
+
+    def _move(
+        self,
+        record: Record,
+        why: Input,
+        cause: str,
+        detail: str,
+        now: float,
+        *,
+        until: float | None = None,
+        ramp_from: float | None = None,
+        times: int | None = None,
+        held: bool = False,
+    ) -> Change:
+        before = record.status
+        record.status = NodeStatus(
+            state=TRANSITIONS[before.state, why],
+            since=now,
+            until=until,
+            times=before.times if times is None else times,
+            cause=cause,
+            ramp_from=ramp_from,
+            drained=before.drained,
+            held=held,
+        )
+        record.runs.break_off()
+        return Change(record.node.name, before.state, record.status.state, cause, detail)
+
+    def _note(self, record: Record, cause: str, detail: str) -> Change:
+        state = record.status.state
+        return Change(record.node.name, state, state, cause, detail)
+
+    def _release_held(self, pool: str) -> None:
+        """Where another node is available, none of the pool need be held."""
+        records = self._pools[pool]
+        for record in records:
+            if record.status.held and is_another_available(record, records, self._usable.get(pool)):
+                record.status = replace(record.status, held=False)
