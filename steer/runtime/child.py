@@ -1,0 +1,230 @@
+"""What every child does: a uvloop loop, the supervisor's orders, a heartbeat, and an end.
+
+    start -> accept its own slot -> ready -> (orders) -> drain -> stop
+
+It ends on the order `drain`, on SIGTERM, or when the supervisor is gone; in every case it drains first, for at most
+`seat.drain` seconds. An orphan also lets go of the listening sockets at once, so that a new edge can bind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Protocol, cast
+
+import uvloop
+
+from steer.runtime.frames import BrokenFrame, FrameSplitter
+from steer.runtime.orders import BEAT, Order, Report, read_order, tell
+from steer.runtime.seats import ControlSeat, WorkerSeat
+from steer.runtime.sockets import close_all
+from steer.runtime.tasks import spawn
+
+logger = logging.getLogger("steer.runtime")
+
+
+class Service(Protocol):
+    """What a process is there for. `app.py` makes it."""
+
+    async def drain(self, within: float) -> None:
+        """Take nothing new, finish what there is. Is cancelled after `within` seconds."""
+
+    async def stop(self) -> None:
+        """Let go of everything, finished or not."""
+
+
+class WorkerService(Service, Protocol):
+    """A service that accepts connections. `accept` and `release` come one at a time, never two at once."""
+
+    async def accept(self, slot: int) -> None:
+        """Accept from this slot of every listener, also while draining."""
+
+    async def release(self, slot: int) -> None:
+        """Stop accepting from it. What was accepted goes on. No error if it never was accepted from."""
+
+
+class ControlService(Service, Protocol):
+    """The control process's: told to drain when all workers have ended."""
+
+
+class Post(asyncio.Protocol):
+    """The child's end of the way to the supervisor, on the loop."""
+
+    def __init__(self) -> None:
+        self.ending = asyncio.Event()
+        self._supervisor = os.getppid()
+        self.orders: asyncio.Queue[tuple[Order, int]] = asyncio.Queue()
+        self._splitter = FrameSplitter()
+        self._transport: asyncio.Transport | None = None
+        self._beat_timer: asyncio.TimerHandle | None = None
+        self._is_full = False
+        self._unsent: bytes | None = None
+
+    @classmethod
+    async def take(cls, supervisor: socket.socket) -> Post:
+        """From here on the supervisor hears this process, and SIGTERM ends it well."""
+        loop = asyncio.get_running_loop()
+        supervisor.setblocking(False)
+        _, post = await loop.create_unix_connection(cls, sock=supervisor)
+        loop.add_signal_handler(signal.SIGTERM, post.ending.set)
+        return post
+
+    @property
+    def is_orphan(self) -> bool:
+        """The supervisor died. Its end of the socketpair closes before its death is a signal to us."""
+        return self._transport is None or os.getppid() != self._supervisor
+
+    def say_ready(self) -> None:
+        self._send(tell(Report.READY))
+
+    def keep(self, snapshot: bytes) -> None:
+        """Give the supervisor the newest snapshot (packed). While it is slow, only the newest waits."""
+        if self._is_full:
+            self._unsent = snapshot
+        else:
+            self._send(tell(Report.SNAPSHOT, snapshot))
+
+    def leave(self) -> None:
+        """The last word. Reports that are under way still arrive."""
+        if self._beat_timer is not None:
+            self._beat_timer.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        self._beat()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._splitter.feed(data):
+                order, slot = read_order(body)
+                if order is Order.DRAIN:
+                    self.ending.set()
+                else:
+                    self.orders.put_nowait((order, slot))
+        except BrokenFrame:
+            logger.exception("the supervisor says what is no order: ending")
+            self.ending.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if not self.ending.is_set():
+            logger.warning("the supervisor is gone: draining")
+            self.ending.set()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        if self._unsent is not None:
+            snapshot, self._unsent = self._unsent, None
+            self.keep(snapshot)
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _beat(self) -> None:
+        if not self._is_full:
+            self._send(tell(Report.BEAT))
+        self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
+
+
+def serve_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], Awaitable[WorkerService]]) -> int:
+    """Be a worker until the end. `start` returns when it could accept. Returns the exit status; what `start` raises
+    passes: a SteerError means that another try would fail the same way."""
+    return run_loop(_live_as_worker(seat, start))
+
+
+def serve_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaitable[ControlService]]) -> int:
+    """Be the control process until the end. `start` returns when workers can connect and the admin API answers."""
+    return run_loop(_live_as_control(seat, start))
+
+
+def serve_alone(start: Callable[[], Awaitable[Service]], drain: float, on_ready: Callable[[], None]) -> int:
+    """`--workers 0`: everything in this process. SIGTERM or SIGINT drains, a second one ends at once."""
+    return run_loop(_live_alone(start, drain, on_ready))
+
+
+def run_loop(life: Coroutine[Any, Any, None]) -> int:
+    """On a new uvloop loop, to its end. Returns 0."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(life)
+    return 0
+
+
+async def _live_as_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], Awaitable[WorkerService]]) -> None:
+    post = await Post.take(seat.supervisor)
+    service = await start(seat, post)
+    await service.accept(seat.slot)
+    obeying = spawn("orders", _obey(post, service))
+    post.say_ready()
+    await post.ending.wait()
+    if post.is_orphan:
+        obeying.cancel()
+        await _let_go(seat, service)
+    await _drain(service, seat.drain)
+    obeying.cancel()
+    await service.stop()
+    post.leave()
+
+
+async def _live_as_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaitable[ControlService]]) -> None:
+    post = await Post.take(seat.supervisor)
+    service = await start(seat, post)
+    post.say_ready()
+    await post.ending.wait()
+    await _drain(service, seat.drain)
+    await service.stop()
+    post.leave()
+
+
+async def _live_alone(start: Callable[[], Awaitable[Service]], drain: float, on_ready: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    ending, at_once = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (at_once if ending.is_set() else ending).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    service = await start()
+    on_ready()
+    await ending.wait()
+    draining = spawn("drain", _drain(service, drain))
+    waiting = spawn("second signal", at_once.wait())
+    await asyncio.wait((draining, waiting), return_when=asyncio.FIRST_COMPLETED)
+    draining.cancel()
+    waiting.cancel()
+    await service.stop()
+
+
+async def _obey(post: Post, service: WorkerService) -> None:
+    while True:
+        order, slot = await post.orders.get()
+        try:
+            await (service.accept(slot) if order is Order.ACCEPT else service.release(slot))
+        except Exception:
+            # Out of descriptors, say: that slot's own worker will be back, and this one must go on.
+            logger.exception("could not %s slot %d", order, slot)
+
+
+async def _let_go(seat: WorkerSeat, service: WorkerService) -> None:
+    for slot in range(seat.workers):
+        await service.release(slot)
+    close_all({name: list(sockets) for name, sockets in seat.sockets.items()})
+
+
+async def _drain(service: Service, within: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await service.drain(within)

@@ -1,0 +1,58 @@
+"""What the supervisor and a child say to each other over their socketpair.
+
+    supervisor -> worker     accept SLOT    take connections from this slot too: its own worker is dead or silent
+                             release SLOT   its own worker is back: stop
+    supervisor -> any child  drain          finish what you have, then end
+    child -> supervisor      ready          once: I do my work now
+                             beat           every BEAT seconds: my loop turns
+    control -> supervisor    snapshot BODY  the newest snapshot, for a worker that starts while control is dead
+
+The end of the socketpair is a word too: the supervisor died, so the child drains and ends.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from steer.runtime.frames import MAX_FRAME, BrokenFrame, frame, pack, unpack
+
+BEAT = 0.5
+"""Seconds between two heartbeats: four of them fit into the 2 s after which a worker counts as silent."""
+
+
+class Order(StrEnum):
+    ACCEPT = "accept"
+    RELEASE = "release"
+    DRAIN = "drain"
+
+
+class Report(StrEnum):
+    READY = "ready"
+    BEAT = "beat"
+    SNAPSHOT = "snapshot"
+
+
+def give(order: Order, slot: int = -1) -> bytes:
+    """An order as a frame."""
+    return frame(pack([order.value, slot]))
+
+
+def tell(report: Report, snapshot: bytes = b"") -> bytes:
+    """A report as a frame. `snapshot` is a packed value of at most MAX_VALUE bytes, carried unread."""
+    return frame(pack([report.value, snapshot], most=MAX_FRAME))
+
+
+def read_order(body: bytes) -> tuple[Order, int]:
+    """The order and its slot. Raises BrokenFrame."""
+    match unpack(body):
+        case [str(word), int(slot)] if word in Order.__members__.values():
+            return Order(word), slot
+    raise BrokenFrame("not an order")
+
+
+def read_report(body: bytes) -> tuple[Report, bytes]:
+    """The report and the snapshot that it carries, if any. Raises BrokenFrame."""
+    match unpack(body):
+        case [str(word), bytes(snapshot)] if word in Report.__members__.values():
+            return Report(word), snapshot
+    raise BrokenFrame("not a report")

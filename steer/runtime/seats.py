@@ -1,0 +1,51 @@
+"""What a child is given when it starts, and how the supervisor judges it. Plain values."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeat:
+    slot: int
+    workers: int
+    sockets: Mapping[str, Sequence[socket.socket]]
+    """By listener, one for each slot: a worker also accepts from a neighbour's slot when the supervisor orders it."""
+    snapshot: bytes | None
+    """The last one that control published, packed (`frames.unpack`): a start needs no living control process."""
+    control: Path
+    """The Unix socket on which the control process awaits workers."""
+    supervisor: socket.socket
+    drain: float
+    """Seconds that a drain may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSeat:
+    workers: int
+    admin: socket.socket | None
+    hub: socket.socket
+    """The listening Unix socket for the workers. It outlives this process: connections wait in its queue."""
+    snapshot: bytes | None
+    """The last one that the control process before this one published, packed: go on with its numbers."""
+    supervisor: socket.socket
+    drain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The supervisor's patience, in seconds."""
+
+    silent: float = 2.0
+    """Four heartbeats missed: neighbours accept from its slot. Less would move slots at each hiccup of the machine."""
+    lost: float = 30.0
+    """Killed and replaced: no honest pause of a loop lasts so long."""
+    tick: float = 0.1
+    """Between two looks at the clock."""
+    grace: float = 1.0
+    """On top of `drain`, for a worker to end what its own drain cut short."""
+    control: float = 5.0
+    """For the control process to end once the workers have."""

@@ -1,0 +1,367 @@
+"""Keeps the processes of an edge alive. No event loop, no threads: so forking is safe at any moment.
+
+It owns its children, the sockets and the last snapshot, and decides nothing about traffic. One round of its loop:
+
+    start what is due -> wait (a signal, a report, 100 ms) -> bury the dead -> judge the silent -> share their slots
+
+    RUNNING --SIGTERM--> WORKERS_DRAIN --all ended, or `drain` passed--> CONTROL_ENDS --ended--> OVER
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from steer.runtime import processes, slots
+from steer.runtime.frames import BrokenFrame
+from steer.runtime.orders import Order, Report, give, read_report
+from steer.runtime.processes import Place, Process
+from steer.runtime.seats import ControlSeat, Timing, WorkerSeat
+from steer.runtime.sockets import bind_unix, close_all, drop_privileges, raise_file_limit
+
+logger = logging.getLogger("steer.runtime")
+
+_READ = 256 * 1024
+"""More than a socketpair holds: one read empties it, so nobody is judged silent whose heartbeat waits to be read."""
+
+
+class Phase(Enum):
+    RUNNING = "running"
+    WORKERS_DRAIN = "workers drain"
+    CONTROL_ENDS = "control ends"
+    OVER = "over"
+
+
+class Supervisor:
+    """`sockets`: listener name -> one listening socket for each worker slot. Takes them over, with `admin_socket`.
+
+    `run_worker` and `run_control` are called in the children and return their exit status. `on_ready` is called once,
+    here, when every child has said that it is ready. `runtime_dir` gets the Unix socket `control.sock`.
+    """
+
+    def __init__(
+        self,
+        sockets: dict[str, list[socket.socket]],
+        workers: int,
+        run_worker: Callable[[WorkerSeat], int],
+        run_control: Callable[[ControlSeat], int],
+        admin_socket: socket.socket | None,
+        drain: float,
+        user: str | None,
+        on_ready: Callable[[], None],
+        runtime_dir: Path,
+        timing: Timing | None = None,
+    ) -> None:
+        # For the life of the edge.
+        self._sockets = sockets
+        self._run_worker = run_worker
+        self._run_control = run_control
+        self._admin = admin_socket
+        self._drain = drain
+        self._user = user
+        self._on_ready = on_ready
+        self._hub_path = runtime_dir / "control.sock"
+        self._timing = timing or Timing()
+        self._workers = [Place(f"worker {slot}", slot) for slot in range(workers)]
+        self._control = Place("control", None)
+        self._handlers: dict[signal.Signals, Any] = {}
+        # What changes.
+        self._phase = Phase.RUNNING
+        self._deadline = 0.0
+        self._was_ready = False
+        self._status = 0
+        self._snapshot: bytes | None = None
+        self._helping: dict[int, int] = {}
+
+    def run(self) -> int:
+        """Until a signal ends it. Returns 0, or 1 if a child could not start. Raises SteerError before any fork."""
+        self._hub = bind_unix(self._hub_path, self._user)
+        raise_file_limit()
+        if self._user is not None:
+            drop_privileges(self._user)
+        self._selector = selectors.DefaultSelector()
+        self._wakeup, self._wakeup_end = socket.socketpair()
+        self._take_signals()
+        # What is here now lives as long as we do: the children's collectors need not touch, and so copy, its pages.
+        gc.collect()
+        gc.freeze()
+        try:
+            while self._phase is not Phase.OVER:
+                self._turn()
+        finally:
+            self._close()
+        return self._status
+
+    def _turn(self) -> None:
+        self._start_due()
+        self._wait()
+        self._bury_dead()
+        self._judge_silent()
+        self._share_slots()
+        self._announce()
+        self._advance()
+
+    # Signals
+
+    def _take_signals(self) -> None:
+        for end in (self._wakeup, self._wakeup_end):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wakeup_end.fileno(), warn_on_full_buffer=False)
+        for number in processes.HANDLED:
+            # Does nothing: the wake-up descriptor carries the number.
+            self._handlers[number] = signal.signal(number, lambda *_: None)
+        for number in processes.IGNORED:
+            self._handlers[number] = signal.signal(number, signal.SIG_IGN)
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
+
+    def _on_signals(self) -> None:
+        for number in self._wakeup.recv(_READ):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._on_terminate(signal.Signals(number).name)
+
+    def _on_terminate(self, name: str) -> None:
+        if self._phase is Phase.RUNNING:
+            logger.info("%s: draining for at most %g s; a second one ends at once", name, self._drain)
+            self._begin_drain()
+        else:
+            logger.warning("%s again: ending at once", name)
+            self._deadline = 0.0
+
+    def _begin_drain(self) -> None:
+        self._phase = Phase.WORKERS_DRAIN
+        self._deadline = time.monotonic() + self._drain + self._timing.grace
+        for place in self._workers:
+            if place.process is not None:
+                place.process.send(give(Order.DRAIN))
+
+    # Children
+
+    def _places(self) -> Iterator[Place]:
+        yield self._control
+        yield from self._workers
+
+    def _living(self) -> Iterator[tuple[Place, Process]]:
+        for place in self._places():
+            if place.process is not None:
+                yield place, place.process
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for place in self._places():
+            if self._phase is Phase.RUNNING and place.process is None and now >= place.start_at:
+                place.process = self._start(place)
+                self._selector.register(place.process.link, selectors.EVENT_READ, place)
+
+    def _start(self, place: Place) -> Process:
+        if place.slot is None:
+            return processes.start(place.name, self._work_as_control, self._forget_as_control)
+        slot = place.slot
+        return processes.start(place.name, lambda link: self._work_as_worker(slot, link), self._forget_as_worker)
+
+    def _work_as_worker(self, slot: int, link: socket.socket) -> int:
+        seat = WorkerSeat(
+            slot=slot,
+            workers=len(self._workers),
+            sockets=self._sockets,
+            snapshot=self._snapshot,
+            control=self._hub_path,
+            supervisor=link,
+            drain=self._drain,
+        )
+        return self._run_worker(seat)
+
+    def _work_as_control(self, link: socket.socket) -> int:
+        seat = ControlSeat(
+            workers=len(self._workers),
+            admin=self._admin,
+            hub=self._hub,
+            snapshot=self._snapshot,
+            supervisor=link,
+            drain=self._drain,
+        )
+        return self._run_control(seat)
+
+    def _forget(self) -> None:
+        """In a child: let go of what is the supervisor's alone, and of the ways to the other children."""
+        for _, process in self._living():
+            process.link.close()
+        self._selector.close()
+        self._wakeup.close()
+        self._wakeup_end.close()
+
+    def _forget_as_worker(self) -> None:
+        self._forget()
+        self._hub.close()
+        if self._admin is not None:
+            self._admin.close()
+
+    def _forget_as_control(self) -> None:
+        self._forget()
+        close_all(self._sockets)
+
+    def _bury_dead(self) -> None:
+        with suppress(ChildProcessError):
+            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                pid, status = found
+                for place, process in self._living():
+                    if process.pid == pid:
+                        self._bury(place, process, status)
+
+    def _bury(self, place: Place, process: Process, status: int) -> None:
+        self._hear_out(place, process)
+        process.link.close()
+        place.process = None
+        if self._phase is not Phase.RUNNING:
+            logger.info("%s %s", place.name, processes.describe_end(status))
+        elif not self._was_ready and os.waitstatus_to_exitcode(status) == processes.NOT_STARTABLE:
+            self._give_up()
+        else:
+            now = time.monotonic()
+            delay = place.backoff.next_delay(now - process.born)
+            place.start_at = now + delay
+            logger.error(
+                "%s (pid %d) %s; starting another in %g s",
+                place.name,
+                process.pid,
+                processes.describe_end(status),
+                delay,
+            )
+
+    def _give_up(self) -> None:
+        """A child could not start, with the same configuration and sockets that every next one would have."""
+        self._status = 1
+        self._begin_drain()
+        self._deadline = 0.0
+
+    # Reports
+
+    def _wait(self) -> None:
+        for key, _ in self._selector.select(self._timing.tick):
+            if key.data is None:
+                self._on_signals()
+            else:
+                self._hear(key.data)
+
+    def _hear(self, place: Place) -> bool:
+        """Read once. False when there is nothing more to come."""
+        process = place.process
+        assert process is not None, "a link is registered only while its process lives"
+        try:
+            data = process.link.recv(_READ)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._unregister(process)
+            return False
+        self._read_reports(process, data)
+        return True
+
+    def _hear_out(self, place: Place, process: Process) -> None:
+        """What it said before it died counts: it may be the newest snapshot."""
+        while self._hear(place):
+            pass
+        self._unregister(process)
+
+    def _unregister(self, process: Process) -> None:
+        with suppress(KeyError):
+            self._selector.unregister(process.link)
+
+    def _read_reports(self, process: Process, data: bytes) -> None:
+        process.heard = time.monotonic()
+        try:
+            for body in process.inbox.feed(data):
+                self._take(process, *read_report(body))
+        except BrokenFrame as error:
+            logger.error("process %d says what is no report (%s): killing it", process.pid, error)
+            process.kill()
+
+    def _take(self, process: Process, report: Report, snapshot: bytes) -> None:
+        if report is Report.READY:
+            process.is_ready = True
+        elif report is Report.SNAPSHOT:
+            self._snapshot = snapshot
+
+    # Judgement
+
+    def _judge_silent(self) -> None:
+        now = time.monotonic()
+        for place, process in self._living():
+            if now - process.heard > self._timing.lost and not process.was_killed:
+                logger.error(
+                    "%s (pid %d) was silent for %g s: killing it", place.name, process.pid, now - process.heard
+                )
+                process.kill()
+
+    def _share_slots(self) -> None:
+        now = time.monotonic()
+        wanted = slots.helpers([place.can_serve(now, self._timing.silent) for place in self._workers])
+        for worker, order, slot in list(slots.changes(self._helping, wanted)):
+            logger.info("worker %d: %s slot %d", worker, order, slot)
+            process = self._workers[worker].process
+            if process is not None:
+                process.send(give(order, slot))
+        self._helping = wanted
+
+    def _announce(self) -> None:
+        if not self._was_ready and all(
+            place.process is not None and place.process.is_ready for place in self._places()
+        ):
+            self._was_ready = True
+            self._on_ready()
+
+    # The end
+
+    def _advance(self) -> None:
+        if self._phase is Phase.WORKERS_DRAIN and not self._has_process(self._workers):
+            self._phase = Phase.CONTROL_ENDS
+            self._end_control()
+        if self._phase is Phase.CONTROL_ENDS and not self._has_process([self._control]):
+            self._phase = Phase.OVER
+        if self._phase is not Phase.RUNNING and time.monotonic() > self._deadline:
+            self._kill_rest()
+
+    def _end_control(self) -> None:
+        # It outlives the workers, for their last counts. A deadline of 0 is an order to end at once: it stays.
+        if self._deadline:
+            self._deadline = time.monotonic() + self._timing.control
+        if self._control.process is not None:
+            self._control.process.send(give(Order.DRAIN))
+
+    def _kill_rest(self) -> None:
+        for place, process in self._living():
+            is_due = self._phase is Phase.CONTROL_ENDS or place.slot is not None or not self._deadline
+            if is_due and not process.was_killed:
+                logger.warning("%s (pid %d) has not ended: killing it", place.name, process.pid)
+                process.kill()
+
+    def _has_process(self, places: list[Place]) -> bool:
+        return any(place.process is not None for place in places)
+
+    def _close(self) -> None:
+        """Children that are left see the end of their socketpair, drain and end."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        for _, process in self._living():
+            process.link.close()
+        self._selector.close()
+        self._wakeup.close()
+        self._wakeup_end.close()
+        self._hub.close()
+        with suppress(OSError):
+            self._hub_path.unlink()
+        close_all(self._sockets)
+        if self._admin is not None:
+            self._admin.close()
