@@ -1,0 +1,36 @@
+"""Where a request goes. Pure: no sockets, no clock, no dice of its own, no environment.
+
+**topology** (`model.py`): what stands where. Nodes in datacentres, members of pools; services of hostnames and routes;
+groups of services that move together. It lives as long as a configuration.
+
+**ledgers** (`ejection.py`, `datacentres.py`): how it is now, kept by control. Observations, checks, time and an
+operator's word go in; changes come out. What may happen to a node is a table (`transitions.py`):
+
+             too many failures             time served
+    serving ------------------> ejected --------------> probing
+       ^                           ^                       |
+       |                           +--- a trial failed ----+
+       +------ three trials passed, and then a ramp -------+
+
+A node that is *held* is ejected or probing, but the last of its pool: still tried, and counted as unavailable. A
+*drained* node is not expected to run. A datacentre is, for a group, *serving*, *draining* or *out*.
+
+**snapshot**: what the ledgers say at one moment, numbered and immutable, sent to every worker (`wire.py`).
+
+**tables** (`tables.py`, `plan.py`, `hosts.py`): the snapshot prepared by a worker, so that a request costs a few
+look-ups: weight x health x ramp of each datacentre (`weights.py`), the nodes in it, and the verdicts ready-made.
+
+**verdict** (`choose.py`, `pick.py`): the node to try and the reasons, the deciding one last. In this order: a pinned
+hostname, a trial, the weights, `no_weight_left`, held nodes, `try_all`; else a refusal with a name. `retries.py` says
+whether a failed try may be followed by another, `choose_next` where.
+
+    request -> host -> path -> [ plan of (group, pool) ] -> datacentre -> node -> verdict
+                                        ^
+    topology + snapshot + now ----------+
+
+**safety** (`safety.py`) says what no change may do; **explain** (`explain.py`) tells a person every step.
+
+Two rules stand above the rest: no try goes to a datacentre that the group may not use now (one that is out is tried
+only where none is usable, or by a trial; one that drains, never), and what moves a group is never one request's
+evidence.
+"""

@@ -134,8 +134,8 @@ class Ledger:
     def eject(self, node: str, now: float, mono: float, detail: str = "", until: float | None = None) -> Changes:
         """Out by an operator's word until `restore`, or until the wall time `until`. Nothing that is seen ends it."""
         record = self._records[node]
+        change = self._move(record, Input.OPERATOR_EJECTED, "override", detail, now, until=until)
         record.ends = None if until is None else mono + max(0.0, until - now)
-        change = self._move(record, Input.OPERATOR_EJECTED, "override", detail, now, until=until, held=False)
         return (change,)
 
     def restore(self, node: str, now: float, mono: float, detail: str = "") -> Changes:
@@ -253,10 +253,11 @@ class Ledger:
         times = record.status.times + 1
         jitter = 1 + JITTER * (2 * self._dice.random() - 1)
         lasts = min(rules.max_time, rules.base_time * times * jitter)
-        record.ends = mono + lasts
         pool = self._pools[record.pool.name]
         held = cause != SERVER_ERRORS and is_last(record, pool, self._usable.get(record.pool.name))
-        return self._move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
+        change = self._move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
+        record.ends = mono + lasts
+        return change
 
     def _return(self, record: Record, why: Input, cause: str, detail: str, now: float, mono: float) -> Change:
         change = self._move(record, why, cause, detail, now, ramp_from=mono)
@@ -287,6 +288,7 @@ class Ledger:
             drained=before.drained,
             held=held,
         )
+        record.ends = None
         record.runs.break_off()
         return Change(record.node.name, before.state, record.status.state, cause, detail)
 
