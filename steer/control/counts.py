@@ -1,0 +1,55 @@
+"""What a worker says that it counted since the last time (every 100 ms, if anything changed).
+
+All numbers are increments but the gauges, which are what is now. A histogram is one number for each bucket (not
+cumulative: how many fell between the last bound and this one), the last bucket without a bound, and then the sum in
+seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the buckets, in seconds; one more bucket has none."""
+
+BUCKETS = len(BOUNDS) + 1
+
+
+def _whole_histogram(numbers: list[float]) -> list[float]:
+    if len(numbers) != BUCKETS + 1:
+        raise ValueError(f"must be {BUCKETS} bucket counts and a sum, got {len(numbers)} numbers")
+    return numbers
+
+
+FiniteAmount = Annotated[NonNegativeFloat, Field(allow_inf_nan=False)]
+Histogram = Annotated[list[FiniteAmount], AfterValidator(_whole_histogram)]
+
+
+class Gauges(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connections: NonNegativeInt = 0
+    in_flight: dict[str, NonNegativeInt] = {}
+
+
+class Counts(BaseModel):
+    """One message. Names that the topology does not know are counted under an empty label, so labels stay bounded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    worker: NonNegativeInt
+    successes: dict[str, NonNegativeInt] = {}
+    """By node: for the ejection ledger, not for the metrics."""
+    requests: list[tuple[str, str, str, str, NonNegativeInt]] = []
+    """(service, group, datacentre, code class, how many)."""
+    seconds: dict[str, Histogram] = {}
+    """By phase: total, connect, response_head."""
+    upstream: dict[str, Histogram] = {}
+    """By node: from the request sent to the response's head."""
+    retries: dict[str, NonNegativeInt] = {}
+    gauges: Gauges | None = None
+    """None: as they were."""
+    handshakes: list[tuple[str, bool, NonNegativeInt]] = []
+    """(TLS version, resumed, how many)."""

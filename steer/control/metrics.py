@@ -1,0 +1,116 @@
+"""What all workers counted, summed: `Totals` takes their counts, `exposition.py` renders them for Prometheus.
+
+Labels are bounded: names come from the topology, reasons and TLS versions from the lists below. Whatever else a
+worker names is counted under an empty label (names) or `other` (reasons), so no client can make series grow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from steer.clock import Clock, SystemClock
+from steer.control.counts import Counts, Gauges
+from steer.control.histogram import Histogram
+from steer.control.live import Live
+from steer.steering.model import NodeState, Snapshot, Topology
+
+PHASES = ("connect", "response_head")
+"""Of `steer_phase_seconds`; the phase `total` is `steer_request_seconds`."""
+
+REASONS = frozenset(
+    {
+        *("weights", "pinned", "trial", "ramp", "held", "try_all", "no_weight_left", "avoided", "busy"),
+        *("retry_same_datacentre", "retry_other_datacentre", "no_node", "no_node_here", "not_allowed"),
+    }
+)
+CODE_CLASSES = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx"})
+TLS_VERSIONS = frozenset({"TLSv1.2", "TLSv1.3"})
+OTHER = "other"
+
+
+class Totals:
+    """Counted since this process started. `ejections` comes from the snapshots, all else from the workers."""
+
+    def __init__(self, topology: Topology, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.live = Live(self.clock.monotonic())
+        self.requests: Counter[tuple[str, str, str, str]] = Counter()
+        self.seconds: dict[str, Histogram] = {phase: Histogram() for phase in ("total", *PHASES)}
+        self.upstream: dict[str, Histogram] = {node.name: Histogram() for node in topology.nodes}
+        self.retries: Counter[str] = Counter()
+        self.handshakes: Counter[tuple[str, bool]] = Counter()
+        self.ejections: Counter[tuple[str, str]] = Counter()
+        self._gauges: dict[int, Gauges] = {}
+        self._topology = topology
+        self._ejected: dict[str, float] = {}
+        self._started = self.clock.wall()
+
+    def add(self, message: Mapping[str, Any]) -> None:
+        """Count what a worker sent. Raises `ValueError` when it is not of that shape; then nothing is counted."""
+        counts = self._bounded(Counts.model_validate(message))
+        for service, group, datacentre, code_class, n in counts.requests:
+            self.requests[service, group, datacentre, code_class] += n
+        for phase, numbers in counts.seconds.items():
+            self.seconds[phase].add(numbers)
+        for node, numbers in counts.upstream.items():
+            self.upstream[node].add(numbers)
+        self.retries.update(counts.retries)
+        for version, resumed, n in counts.handshakes:
+            self.handshakes[version, resumed] += n
+        if counts.gauges is not None:
+            self._gauges[counts.worker] = counts.gauges
+        self.live.add(counts, self.clock.monotonic())
+
+    def forget(self, worker: int) -> None:
+        """A worker is gone, and with it its connections. What it counted stays."""
+        self._gauges.pop(worker, None)
+
+    def saw(self, snapshot: Snapshot) -> None:
+        """Count the ejections that are new in this snapshot. Call it for every one that is published.
+
+        One that is older than this process was counted by the process before.
+        """
+        for name, status in snapshot.nodes.items():
+            if status.state is not NodeState.EJECTED:
+                self._ejected.pop(name, None)
+            elif self._ejected.get(name) != status.since:
+                self._ejected[name] = status.since
+                self.ejections[name, status.cause] += status.since >= self._started
+
+    @property
+    def connections(self) -> int:
+        return sum(gauges.connections for gauges in self._gauges.values())
+
+    def in_flight(self, node: str) -> int:
+        return sum(gauges.in_flight.get(node, 0) for gauges in self._gauges.values())
+
+    def _bounded(self, counts: Counts) -> Counts:
+        known = self._topology
+        requests: Counter[tuple[str, str, str, str]] = Counter()
+        for service, group, datacentre, code_class, n in counts.requests:
+            names = (_known(service, known.services), _known(group, known.groups))
+            requests[(*names, _known(datacentre, known.datacentres), _listed(code_class, CODE_CLASSES))] += n
+        retries: Counter[str] = Counter()
+        for reason, n in counts.retries.items():
+            retries[_listed(reason, REASONS)] += n
+        return counts.model_copy(
+            update={
+                "requests": [(*labels, n) for labels, n in requests.items()],
+                "seconds": {phase: numbers for phase, numbers in counts.seconds.items() if phase in self.seconds},
+                "upstream": {node: numbers for node, numbers in counts.upstream.items() if node in self.upstream},
+                "retries": retries,
+                "handshakes": [
+                    (_listed(version, TLS_VERSIONS), resumed, n) for version, resumed, n in counts.handshakes
+                ],
+            }
+        )
+
+
+def _known(name: str, names: Collection[str]) -> str:
+    return name if name in names else ""
+
+
+def _listed(name: str, names: Collection[str]) -> str:
+    return name if name in names else OTHER
