@@ -51,9 +51,7 @@ class Filling:
         if reference.startswith("file:"):
             return self._from_file(reference.removeprefix("file:"), place)
         if not _NAME.fullmatch(reference):
-            return self._fail(
-                place, f"${{{reference}}} is not a reference", "${NAME} or ${file:path}; $${ for ${ itself"
-            )
+            return self._fail(place, f"${{{reference}}} is not a reference", "${NAME} or ${file:path}, and $${ for ${")
         if reference not in self._environ:
             return self._fail(place, f"${{{reference}}} is not set in the environment")
         return self._environ[reference]

@@ -46,6 +46,16 @@ for _tag, _pattern in _CORE_SCHEMA:
     _CoreResolver.add_implicit_resolver(_tag, re.compile(_pattern), None)
 
 
+class _Refused(Exception):
+    """A part of YAML that is not taken here."""
+
+    def __init__(self, message: str, hint: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.line = line
+
+
 class _Composer(Reader, Scanner, Parser, Composer, _CoreResolver):
     """Nodes out of text; refuses aliases and deep nesting before they cost anything."""
 
@@ -58,13 +68,12 @@ class _Composer(Reader, Scanner, Parser, Composer, _CoreResolver):
         self._depth = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        event = self.peek_event()
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it out
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases are not known here: write it out", problem_mark=event.start_mark
-            )
+            raise _Refused("is an alias, which is not known here", "write it out", line)
         if self._depth >= MOST_NESTED:
-            raise yaml.MarkedYAMLError(problem="is nested too deeply", problem_mark=event.start_mark)
+            raise _Refused("is nested too deeply", f"at most {MOST_NESTED}", line)
         self._depth += 1
         try:
             return super().compose_node(parent, index)
@@ -97,6 +106,8 @@ class Reading:
             return _Composer(content.decode("utf-8-sig")).get_single_node()
         except UnicodeDecodeError as error:
             self._refuse(content.count(b"\n", 0, error.start) + 1, (), "is not text in UTF-8")
+        except _Refused as error:
+            self._refuse(error.line, (), error.message, error.hint)
         except yaml.MarkedYAMLError as error:
             self._syntax(error)
         except yaml.YAMLError:

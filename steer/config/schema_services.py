@@ -78,3 +78,8 @@ class Service(Model):
     routes: tuple[Route, ...] = ()
     affinity: Affinity | None = None
     pool: str | None = None
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """All pools that it uses, in the order of its routes."""
+        return (self.pool,) if self.pool is not None else tuple(dict.fromkeys(route.pool for route in self.routes))

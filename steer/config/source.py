@@ -86,6 +86,11 @@ class Source:
         value = self.written(place)
         return tuple(value) if isinstance(value, Mapping) else ()
 
+    def items(self, *place: str) -> tuple[Any, ...]:
+        """The items of the list that is written at the place."""
+        value = self.written(place)
+        return tuple(value) if isinstance(value, list) else ()
+
     def problem(self, place: Place, message: str, hint: str = "") -> Problem:
         """A problem at a place of the configuration that was made of this file."""
         place = self.in_file(place)

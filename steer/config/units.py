@@ -10,6 +10,7 @@ Each has a `parse_*` and a `format_*` that gives back the shortest text of the s
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -103,5 +104,5 @@ Size = Annotated[
 ]
 PositiveSize = Annotated[Size, Ge(1)]
 
-FORMATS = {"duration": format_duration, "share": format_share, "size": format_size}
+FORMATS: dict[str, Callable[[Any], str]] = {"duration": format_duration, "share": format_share, "size": format_size}
 """How a default of each unit is written in the JSON Schema."""

@@ -1,0 +1,76 @@
+"""`steer check`: everything that is wrong with a configuration, and what of it is not built yet."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steer.config import Examination, examine, schema_json, unbuilt
+from steer.errors import Problem
+
+_EXAMPLE = "Example: steer check config/active-active.yaml"
+
+ConfigPath = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="The configuration file.", show_default=False)
+]
+Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema for editors instead.")]
+NoFiles = Annotated[bool, typer.Option("--no-files", help="Leave the files that it names alone: certificates, pages.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print problems and what is not built yet as JSON.")]
+
+
+def check(config: File = None, schema: Schema = False, no_files: NoFiles = False, as_json: AsJson = False) -> None:
+    """Print every problem of a configuration, each with file, line, path and a hint.
+
+    Exit status 0: `steer run` would find nothing wrong, 1: there are problems, 2: the file cannot be read.
+    """
+    if schema:
+        typer.echo(schema_json())
+        return
+    if config is None:
+        _refuse("CONFIG is missing (steer check CONFIG, or steer check --schema)")
+    else:
+        _check_file(config, not no_files, as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("check", epilog=_EXAMPLE)(check)
+
+
+def _check_file(config: Path, check_files: bool, as_json: bool) -> None:
+    try:
+        config.open("rb").close()
+    except OSError as error:
+        _refuse(f"{config} cannot be read: {error.strerror}")
+    found = examine(config, check_files=check_files)
+    missing = unbuilt(found.config) if found.config else ()
+    _print_json(found, missing) if as_json else _print_lines(config, found, missing)
+    raise typer.Exit(1 if found.problems else 0)
+
+
+def _refuse(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def _print_lines(config: Path, found: Examination, missing: tuple[Problem, ...]) -> None:
+    for problem in (*found.problems, *missing):
+        typer.echo(str(problem))
+    typer.echo(f"{config}: {_count(len(found.problems), 'problem')}{_verdict(len(missing))}")
+
+
+def _verdict(missing: int) -> str:
+    return f", {_count(missing, 'part')} not built yet: steer run refuses the file as it is" if missing else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _print_json(found: Examination, missing: tuple[Problem, ...]) -> None:
+    answer = {"problems": [*map(asdict, found.problems)], "not_built": [*map(asdict, missing)]}
+    typer.echo(json.dumps(answer, indent=2))

@@ -1,0 +1,120 @@
+"""What this release does not do yet, though the schema has it: one row for each, deleted when it is built.
+
+`steer check` lists what of it a configuration uses, and `steer run` refuses to start with it. Only what is written
+counts as used, and only if it asks for something: `spill: false` asks for nothing. Facts that features which are not
+built will read (`capacity`, `pairs_with`, `needed`, `location`, `label`, `environment`) are no use of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from steer.config.schema import Config
+from steer.config.source import Place
+from steer.errors import Problem
+
+Question = Callable[[Any], bool]
+
+
+def _has(*words: str) -> Question:
+    """Is the value one of the words, or a list with one of them in it?"""
+    return lambda value: any(word in value if isinstance(value, tuple) else word == value for word in words)
+
+
+def _acts(value: Any) -> bool:
+    """Is the detector on, or at least counting?"""
+    return bool(value.mode != "off")
+
+
+class Unbuilt(NamedTuple):
+    """`*` in the place is any name or index; `asks` tells by the value whether the feature is asked for."""
+
+    place: str
+    what: str
+    asks: Question = bool
+
+
+UNBUILT = (
+    Unbuilt("edge.watch", "reloading when the file changes"),
+    Unbuilt("edge.canaries", "finding out that the edge is isolated"),
+    Unbuilt("edges.*.role", "an edge that only observes", _has("witness")),
+    Unbuilt("coordination", "coordination between edges"),
+    Unbuilt("listeners.*.protocols", "HTTP/2", _has("h2")),
+    Unbuilt("listeners.*.client_address", "taking the client's address from elsewhere", lambda value: value != "peer"),
+    Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),
+    Unbuilt("listeners.*.tcp", "a TCP listener"),
+    Unbuilt("geo.database", "geography"),
+    Unbuilt("geo.networks", "geography"),
+    Unbuilt("geo.regions", "geography"),
+    Unbuilt("datacentres.*.redis", "a datacentre's Redis"),
+    Unbuilt("pools.*.protocol", "a pool of this protocol", _has("h2c", "tcp")),
+    Unbuilt("pools.*.proxy_protocol", "the PROXY protocol"),
+    Unbuilt("pools.*.algorithm", "choosing nodes by hash", lambda value: not isinstance(value, str)),
+    Unbuilt("pools.*.health_check.mode", "an active check that does not act", _has("off", "observe")),
+    Unbuilt("pools.*.ejection.share", "the detector of the failure share", _acts),
+    Unbuilt("pools.*.ejection.peers", "the comparison with peers", _acts),
+    Unbuilt("pools.*.ejection.slow", "the detector of slow nodes", _acts),
+    Unbuilt("groups.*.mode", "this mode", _has("active-passive", "pilot-light")),
+    Unbuilt("groups.*.rules", "rules"),
+    Unbuilt("groups.*.stable", "a stable choice for each client", _has("client")),
+    Unbuilt("groups.*.spill", "spilling over to the next datacentre"),
+    Unbuilt("groups.*.trickle", "a trickle of traffic to the standby"),
+    Unbuilt("groups.*.standby", "a cold standby", _has("cold")),
+    Unbuilt("groups.*.writes", "writing at one site only", _has("one-site")),
+    Unbuilt("groups.*.on_out", "running a plan"),
+    Unbuilt("groups.*.failover.automatic", "automatic failover"),
+    Unbuilt("groups.*.failover.plan", "running a plan"),
+    Unbuilt("groups.*.failback.automatic", "automatic failback"),
+    Unbuilt("groups.*.failback.plan", "running a plan"),
+    Unbuilt("groups.*.drain", "waiting for sessions to end"),
+    Unbuilt("groups.*.penalty", "the flap penalty"),
+    Unbuilt("groups.*.readiness", "readiness"),
+    Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
+    Unbuilt("services.*.affinity", "affinity"),
+    Unbuilt("services.*.pool", "a TCP service"),
+    Unbuilt("affinity_keys", "affinity"),
+    Unbuilt("sessions", "the sessions and their doors"),
+    Unbuilt("replication.bind", "replication"),
+    Unbuilt("replication.tls", "replication"),
+    Unbuilt("plans", "running a plan"),
+    Unbuilt("drills", "drills"),
+    Unbuilt("notifications", "notifications"),
+)
+
+
+def unbuilt(config: Config) -> tuple[Problem, ...]:
+    """What the configuration asks for that this release does not do, in the order of the file."""
+    found = [
+        config.source.problem(place, "is not built yet", row.what)
+        for place, value in written(config)
+        for row in UNBUILT
+        if _fits(place, row.place) and row.asks(value)
+    ]
+    return tuple(sorted(found, key=lambda problem: (problem.line, problem.path)))
+
+
+def written(value: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every part of a configuration that was written, not taken from a default, with its place."""
+    if place:
+        yield place, value
+    for step, part in _parts(value):
+        yield from written(part, (*place, step))
+
+
+def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            if name in value.model_fields_set:
+                yield name, getattr(value, name)
+    elif isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, tuple):
+        yield from enumerate(value)
+
+
+def _fits(place: Place, pattern: str) -> bool:
+    steps = pattern.split(".")
+    return len(place) == len(steps) and all(step in ("*", part) for step, part in zip(steps, place, strict=True))

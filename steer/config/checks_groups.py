@@ -1,0 +1,105 @@
+"""Does each group know where its traffic goes, and who may move it?"""
+
+from __future__ import annotations
+
+from steer.config.findings import Finding, Findings, Seen, all_known, each_known, known
+from steer.config.schema import Config
+from steer.config.schema_groups import Group, Rule
+from steer.config.source import Place
+
+
+def check_references(config: Config) -> Findings:
+    datacentres, plans = config.source.keys("datacentres"), config.source.keys("plans")
+    for name, group in config.groups.items():
+        place: Place = ("groups", name)
+        yield from all_known((*place, "weights"), "datacentre", group.weights, datacentres)
+        yield from each_known((*place, "order"), "datacentre", group.order, datacentres)
+        yield from known((*place, "on_out"), "plan", group.on_out, plans)
+        yield from known((*place, "failover", "plan"), "plan", group.failover.plan, plans)
+        yield from known((*place, "failback", "plan"), "plan", group.failback.plan, plans)
+        yield from _check_critical(config, name, group)
+
+
+def _check_critical(config: Config, name: str, group: Group) -> Findings:
+    """`critical` names pools of the group's own services: others would take it out for nothing."""
+    pools = config.source.keys("pools")
+    used = {pool for service in config.services.values() if service.group == name for pool in service.pools}
+    for index, pool in enumerate(group.critical):
+        place: Place = ("groups", name, "critical", index)
+        yield from known(place, "pool", pool, pools)
+        if pool in pools and used and pool not in used:
+            yield Finding(place, f"no service of this group uses pool {pool}")
+
+
+def check_modes(config: Config) -> Findings:
+    for name, group in config.groups.items():
+        place: Place = ("groups", name)
+        if group.mode == "active-active":
+            yield from _check_weights(group.weights, (*place, "weights"))
+            if group.order:
+                yield Finding((*place, "order"), "is for active-passive and pilot-light", "active-active has weights")
+        else:
+            yield from _check_order(group, place)
+
+
+def _check_weights(weights: dict[str, float], place: Place) -> Findings:
+    if not weights:
+        yield Finding(place, "is missing", "active-active needs a weight for each datacentre")
+    elif not any(weights.values()):
+        yield Finding(place, "must have one that is over 0")
+
+
+def _check_order(group: Group, place: Place) -> Findings:
+    if not group.order:
+        yield Finding((*place, "order"), "is missing", f"{group.mode} needs its datacentres, the first one first")
+    if group.weights:
+        yield Finding((*place, "weights"), "is for active-active", f"{group.mode} has order")
+    seen = Seen("the datacentre")
+    for index, datacentre in enumerate(group.order):
+        yield from seen.again(datacentre, (*place, "order", index), "an earlier place in the order")
+
+
+def check_automatic(config: Config) -> Findings:
+    """Two edges that cannot ask each other must not both move a group (recovery.md)."""
+    if len(config.edges) < 2 or config.coordination is not None:
+        return
+    for name, group in config.groups.items():
+        for move, automatic in (("failover", group.failover.automatic), ("failback", group.failback.automatic)):
+            if automatic:
+                message = "must be false with several edges and no coordination"
+                yield Finding(("groups", name, move, "automatic"), message, "coordination: {etcd: [...]}")
+
+
+def check_ramps(config: Config) -> Findings:
+    for name, group in config.groups.items():
+        place: Place = ("groups", name, "failback", "ramp")
+        yield from rising(group.failback.ramp, place)
+        if group.penalty.reuse >= group.penalty.suspend:
+            yield Finding(("groups", name, "penalty", "reuse"), "must be less than suspend")
+
+
+def rising(ramp: tuple[int, ...], place: Place) -> Findings:
+    if list(ramp) != sorted(set(ramp)) or ramp[-1] != 100:
+        yield Finding(place, "must rise, and end with 100")
+
+
+def check_rules(config: Config) -> Findings:
+    for name, group in config.groups.items():
+        names = Seen("the name")
+        for index, rule in enumerate(group.rules):
+            place: Place = ("groups", name, "rules", index)
+            yield from names.again(rule.name, (*place, "name"), "an earlier rule")
+            yield from _check_rule(config, rule, place)
+
+
+def _check_rule(config: Config, rule: Rule, place: Place) -> Findings:
+    datacentres = config.source.keys("datacentres")
+    regions = config.source.keys("geo", "regions")
+    yield from each_known((*place, "when", "region"), "region", rule.when.region, regions)
+    yield from all_known((*place, "bias"), "datacentre", rule.bias, datacentres)
+    if rule.weights is not None:
+        yield from all_known((*place, "weights"), "datacentre", rule.weights, datacentres)
+        yield from _check_weights(rule.weights, (*place, "weights"))
+
+
+CHECKS = (check_references, check_modes, check_automatic, check_ramps, check_rules)

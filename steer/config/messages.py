@@ -1,0 +1,155 @@
+"""What pydantic found, in the words of a person: one problem for each error."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import ErrorDetails
+
+from steer.config.source import Place, Source, show_value
+from steer.errors import Problem
+
+_SHAPES = {
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+}
+_BOUNDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than_equal": lambda ctx: f"must be {ctx['ge']:g} or more",
+    "greater_than": lambda ctx: f"must be more than {ctx['gt']:g}",
+    "less_than_equal": lambda ctx: f"must be {ctx['le']:g} or less",
+    "literal_error": lambda ctx: f"must be {_either(ctx['expected'])}",
+    "string_pattern_mismatch": lambda ctx: "is not written as it must be",
+    "wrong": lambda ctx: str(ctx["message"]),
+}
+_PATTERN_HINTS = {
+    "[A-Za-z0-9][A-Za-z0-9._-]": "letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first",
+    "[A-Z]{2}": "a country of ISO 3166-1 such as NZ",
+    "[A-Z0-9]{1,3}": "the part of ISO 3166-2 after the hyphen, such as CA for US-CA",
+    "AF|AN": "one of AF, AN, AS, EU, NA, OC and SA",
+    "[0-9]{4}-": "a day, or two such as 2026-12-24/2027-01-04",
+    "Mon|Tue": "day, time and zone, such as Sun 03:00 Pacific/Auckland",
+    "[!#$%&": "letters, digits and !#$%&'*+.^_`|~- as in the name of a header field, at most 64",
+}
+
+
+def problem(error: ErrorDetails, source: Source, root: type[BaseModel]) -> Problem:
+    """One line about one error: what must be, what was written, and what may have been meant."""
+    kind, place = error["type"], place_of(error)
+    if kind == "missing":
+        return source.problem(place, "is missing")
+    place = _written_part(place, source)
+    if kind == "extra_forbidden":
+        return source.problem(place, "unknown key", _similar(str(place[-1]), _known_keys(root, place[:-1])))
+    message = _message(error)
+    if not isinstance(source.written(place), Mapping | list) or kind in _SHAPES:
+        message += _got(place, source, root)
+    return source.problem(place, message, _hint(error, place, source))
+
+
+def place_of(error: ErrorDetails) -> Place:
+    """Pydantic marks an error in a key, rather than in its value, by one more step."""
+    return tuple(step for step in error["loc"] if step != "[key]")
+
+
+def did_you_mean(name: str, known: Iterator[str] | tuple[str, ...]) -> str:
+    """A hint with the most similar of the known names, or nothing."""
+    close = get_close_matches(name, list(known), 1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _similar(key: str, known: tuple[str, ...]) -> str:
+    return did_you_mean(key, known) or (f"known here: {', '.join(known)}" if known else "")
+
+
+def _message(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _BOUNDS:
+        return _BOUNDS[kind](context)
+    if kind in ("too_short", "too_long", "string_too_short"):
+        return _length(kind, context)
+    return _SHAPES.get(kind) or error["msg"]
+
+
+def _length(kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "string_too_short" or context.get("min_length") == 1:
+        return "must not be empty"
+    return f"must have exactly {context.get('min_length') or context.get('max_length')} items"
+
+
+def _either(expected: str) -> str:
+    """`'a', 'b' or 'c'` without the quotes."""
+    return expected.replace("'", "")
+
+
+def _hint(error: ErrorDetails, place: Place, source: Source) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch":
+        return next((hint for part, hint in _PATTERN_HINTS.items() if part in context["pattern"]), context["pattern"])
+    value = source.written(place)
+    if error["type"] in ("string_type", "literal_error") and isinstance(value, int | float):
+        return "put it in quotes"
+    if error["type"] == "literal_error" and isinstance(value, str):
+        return did_you_mean(value, tuple(_either(context["expected"]).replace(" or ", ", ").split(", ")))
+    return str(context.get("hint", ""))
+
+
+def _got(place: Place, source: Source, root: type[BaseModel]) -> str:
+    """What was written instead: never what a reference brought in, and nothing where a secret belongs."""
+    if place in source.unfilled:
+        return f", got {source.unfilled[place]}"
+    if any(annotation is SecretStr for annotation in _annotations(root, place)):
+        return ""
+    return f", got {show_value(source.written(place))}"
+
+
+def _written_part(place: Place, source: Source) -> Place:
+    """A short form (a number where a mapping could stand) has no keys to point at."""
+    while place and place not in source.lines:
+        place = place[:-1]
+    return place
+
+
+def _known_keys(root: type[BaseModel], place: Place) -> tuple[str, ...]:
+    models = [kind for kind in _annotations(root, place) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return tuple(key for model in models for key in model.model_fields)
+
+
+def _annotations(root: type[BaseModel], place: Place) -> list[Any]:
+    """The types that the schema has at a place."""
+    found = [root]
+    for step in place:
+        found = [inner for kind in found for inner in _inside(kind, step)]
+    return found
+
+
+def _inside(kind: Any, step: str | int) -> list[Any]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(step))
+        return _alternatives(field.annotation) if field else []
+    if get_origin(kind) is dict:
+        return _alternatives(get_args(kind)[1])
+    if get_origin(kind) is tuple and isinstance(step, int):
+        items = [item for item in get_args(kind) if item is not Ellipsis]
+        return _alternatives(items[min(step, len(items) - 1)])
+    return []
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """A type without its annotations; each part of a union."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [inner for part in get_args(annotation) for inner in _alternatives(part)]
+    return [annotation]
