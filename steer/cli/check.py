@@ -14,7 +14,7 @@ from steer.errors import Problem
 
 _EXAMPLE = "Example: steer check config/active-active.yaml"
 
-ConfigPath = Annotated[
+File = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The configuration file.", show_default=False)]
     Path | None, typer.Argument(metavar="CONFIG", help="The configuration file.", show_default=False)
 ]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema for editors instead.")]
