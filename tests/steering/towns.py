@@ -55,7 +55,7 @@ def town(
     out_after: float = 0.0,
     ejection: Ejection | None = None,
 ) -> Topology:
-    """One pool `web` with so many nodes (wlg-1.., akl-1..) in each datacentre, one group `website`, one service `www`."""
+    """One pool `web` with so many nodes (wlg-1.., akl-1..) in each datacentre, a group `website`, a service `www`."""
     places = [WELLINGTON] * wellington + [AUCKLAND] * auckland
     names = [f"wlg-{i + 1}" for i in range(wellington)] + [f"akl-{i + 1}" for i in range(auckland)]
     node_weights = node_weights or [1] * len(names)
