@@ -14,15 +14,15 @@ from steer.errors import Problem
 
 _EXAMPLE = "Example: steer check config/active-active.yaml"
 
-File = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The configuration file.", show_default=False)]
-    Path | None, typer.Argument(metavar="CONFIG", help="The configuration file.", show_default=False)
-]
+ConfigFile = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The file to check.", show_default=False)]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema for editors instead.")]
 NoFiles = Annotated[bool, typer.Option("--no-files", help="Leave the files that it names alone: certificates, pages.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print problems and what is not built yet as JSON.")]
 
 
-def check(config: File = None, schema: Schema = False, no_files: NoFiles = False, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigFile = None, schema: Schema = False, no_files: NoFiles = False, as_json: AsJson = False
+) -> None:
     """Print every problem of a configuration, each with file, line, path and a hint.
 
     Exit status 0: `steer run` would find nothing wrong, 1: there are problems, 2: the file cannot be read.
