@@ -12,8 +12,6 @@ import typer
 from steer.config import Examination, examine, schema_json, unbuilt
 from steer.errors import Problem
 
-_EXAMPLE = "Example: steer check config/active-active.yaml"
-
 ConfigFile = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The file to check.", show_default=False)]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema for editors instead.")]
 NoFiles = Annotated[bool, typer.Option("--no-files", help="Leave the files that it names alone: certificates, pages.")]
@@ -24,6 +22,8 @@ def check(
     config: ConfigFile = None, schema: Schema = False, no_files: NoFiles = False, as_json: AsJson = False
 ) -> None:
     """Print every problem of a configuration, each with file, line, path and a hint.
+
+    Example: steer check config/active-active.yaml
 
     Exit status 0: `steer run` would find nothing wrong, 1: there are problems, 2: the file cannot be read.
     """
@@ -38,7 +38,7 @@ def check(
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("check", epilog=_EXAMPLE)(check)
+    app.command("check")(check)
 
 
 def _check_file(config: Path, check_files: bool, as_json: bool) -> None:

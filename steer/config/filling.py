@@ -17,7 +17,7 @@ from steer.errors import Problem
 # A key, a token or a certificate fits; a disk image named by mistake does not.
 MOST_BYTES = 64 * 1024
 
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\})?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,8 +48,10 @@ class Filling:
         reference = found[1]
         if reference is None:
             return "${"
-        if reference.startswith("file:"):
+        if reference.startswith("file:") and found[2]:
             return self._from_file(reference.removeprefix("file:"), place)
+        if not found[2]:
+            return self._fail(place, "has ${ without its }", "$${ stands for ${ itself")
         if not _NAME.fullmatch(reference):
             return self._fail(place, f"${{{reference}}} is not a reference", "${NAME} or ${file:path}, and $${ for ${")
         if reference not in self._environ:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from steer.config.messages import did_you_mean
@@ -23,24 +23,21 @@ Check = Callable[[Config], Findings]
 """Names what it refers to by `config.source.keys`, so that a name which is there but wrong counts as there."""
 
 
-def known(place: Place, kind: str, name: str | None, names: Iterable[str]) -> Findings:
+def known(place: Place, kind: str, name: str | None, names: Sequence[str]) -> Findings:
     """Nothing if the name is one of the names, or None; else what may have been meant."""
-    names = tuple(names)
     if name is not None and name not in names:
         hint = did_you_mean(name, names) or (f"known here: {', '.join(names)}" if names else "there are none")
         yield Finding(place, f'there is no {kind} "{name}"', hint)
 
 
-def all_known(place: Place, kind: str, names: Iterable[str], all_names: Iterable[str]) -> Findings:
+def all_known(place: Place, kind: str, names: Iterable[str], all_names: Sequence[str]) -> Findings:
     """The same for the keys of a mapping at a place."""
-    all_names = tuple(all_names)
     for name in names:
         yield from known((*place, name), kind, name, all_names)
 
 
-def each_known(place: Place, kind: str, names: Iterable[str], all_names: Iterable[str]) -> Findings:
+def each_known(place: Place, kind: str, names: Iterable[str], all_names: Sequence[str]) -> Findings:
     """The same for the items of a list at a place."""
-    all_names = tuple(all_names)
     for index, name in enumerate(names):
         yield from known((*place, index), kind, name, all_names)
 

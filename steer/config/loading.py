@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from steer.clock import Clock, SystemClock
 from steer.config.checks import cross_checks, file_checks
 from steer.config.filling import Filling
-from steer.config.messages import place_of, problem
+from steer.config.messages import is_shadow, place_of, problem
 from steer.config.partial import Remainder
 from steer.config.reading import Reading
 from steer.config.schema import Config
@@ -85,6 +85,7 @@ def _validated(data: dict[str, Any], source: Source) -> tuple[Config | None, lis
         return _validate(data, source.folder).with_source(source), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
+    details = [detail for detail in details if not is_shadow(detail, source)]
     wrong = [(place_of(detail), problem(detail, source, Config)) for detail in details]
     remainder = Remainder(data)
     config = remainder.validated(lambda smaller: _validate(smaller, source.folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +12,9 @@ from pydantic_core import ErrorDetails
 
 from steer.config.source import Place, Source, show_value
 from steer.errors import Problem
+
+_IN_KEY = "[key]"
+"""How pydantic marks an error in a key, as one more step."""
 
 _SHAPES = {
     "model_type": "must be a mapping",
@@ -30,17 +33,21 @@ _BOUNDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda ctx: f"must be more than {ctx['gt']:g}",
     "less_than_equal": lambda ctx: f"must be {ctx['le']:g} or less",
     "literal_error": lambda ctx: f"must be {_either(ctx['expected'])}",
-    "string_pattern_mismatch": lambda ctx: "is not written as it must be",
+    "string_pattern_mismatch": lambda ctx: f"must be {_form(ctx['pattern'])}",
     "wrong": lambda ctx: str(ctx["message"]),
 }
-_PATTERN_HINTS = {
-    "[A-Za-z0-9][A-Za-z0-9._-]": "letters, digits, dots, hyphens and underscores, at most 63, a letter or digit first",
+_FORMS = {
+    "[A-Za-z0-9][A-Za-z0-9._-]": "a name of letters, digits, dots, hyphens and underscores, at most 63",
     "[A-Z]{2}": "a country of ISO 3166-1 such as NZ",
     "[A-Z0-9]{1,3}": "the part of ISO 3166-2 after the hyphen, such as CA for US-CA",
     "AF|AN": "one of AF, AN, AS, EU, NA, OC and SA",
     "[0-9]{4}-": "a day, or two such as 2026-12-24/2027-01-04",
     "Mon|Tue": "day, time and zone, such as Sun 03:00 Pacific/Auckland",
-    "[!#$%&": "letters, digits and !#$%&'*+.^_`|~- as in the name of a header field, at most 64",
+    "[!#$%&": "a name as a header field has it: letters, digits and !#$%&'*+.^_`|~-, at most 64",
+}
+_MISSING_HINTS: dict[Place, str] = {
+    ("edge",): "edge: {name: ...}, or set STEER_EDGE",
+    ("edge", "name"): "or set STEER_EDGE",
 }
 
 
@@ -48,22 +55,31 @@ def problem(error: ErrorDetails, source: Source, root: type[BaseModel]) -> Probl
     """One line about one error: what must be, what was written, and what may have been meant."""
     kind, place = error["type"], place_of(error)
     if kind == "missing":
-        return source.problem(place, "is missing")
+        return source.problem(place, "is missing", _MISSING_HINTS.get(place, ""))
     place = _written_part(place, source)
     if kind == "extra_forbidden":
         return source.problem(place, "unknown key", _similar(str(place[-1]), _known_keys(root, place[:-1])))
     message = _message(error)
-    if not isinstance(source.written(place), Mapping | list) or kind in _SHAPES:
+    if error["loc"][-1] == _IN_KEY:
+        message += f", got {show_value(str(place[-1]))}"
+    elif not isinstance(source.written(place), Mapping | list) or kind in _SHAPES:
         message += _got(place, source, root)
     return source.problem(place, message, _hint(error, place, source))
 
 
 def place_of(error: ErrorDetails) -> Place:
-    """Pydantic marks an error in a key, rather than in its value, by one more step."""
-    return tuple(step for step in error["loc"] if step != "[key]")
+    """Where the error is, whether in a value or in its key."""
+    return tuple(step for step in error["loc"] if step != _IN_KEY)
 
 
-def did_you_mean(name: str, known: Iterator[str] | tuple[str, ...]) -> str:
+def is_shadow(error: ErrorDetails, source: Source) -> bool:
+    """Does the error only follow from another one inside the same part?"""
+    if error["type"] == "too_short":
+        return error["ctx"]["min_length"] == 1 and bool(source.written(place_of(error)))
+    return error["type"] == "default_factory_not_called"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """A hint with the most similar of the known names, or nothing."""
     close = get_close_matches(name, list(known), 1)
     return f"did you mean {close[0]}?" if close else ""
@@ -95,14 +111,17 @@ def _either(expected: str) -> str:
 
 def _hint(error: ErrorDetails, place: Place, source: Source) -> str:
     context = error.get("ctx", {})
-    if error["type"] == "string_pattern_mismatch":
-        return next((hint for part, hint in _PATTERN_HINTS.items() if part in context["pattern"]), context["pattern"])
-    value = source.written(place)
-    if error["type"] in ("string_type", "literal_error") and isinstance(value, int | float):
+    value, expected = source.written(place), str(context.get("expected", "'"))
+    if error["type"] in ("string_type", "literal_error") and isinstance(value, int | float) and "'" in expected:
         return "put it in quotes"
     if error["type"] == "literal_error" and isinstance(value, str):
-        return did_you_mean(value, tuple(_either(context["expected"]).replace(" or ", ", ").split(", ")))
+        return did_you_mean(value, tuple(_either(expected).replace(" or ", ", ").split(", ")))
     return str(context.get("hint", ""))
+
+
+def _form(pattern: str) -> str:
+    """What a pattern of the schema asks for, in words."""
+    return next((form for part, form in _FORMS.items() if part in pattern), f"text that matches {pattern}")
 
 
 def _got(place: Place, source: Source, root: type[BaseModel]) -> str:

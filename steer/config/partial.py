@@ -90,6 +90,8 @@ def _wrong_parts(error: ValidationError) -> set[Place]:
     parts: set[Place] = set()
     for detail in error.errors(include_url=False, include_input=False):
         place = place_of(detail)
+        if detail["type"] == "default_factory_not_called":
+            continue
         parts.add(place[:-1] if detail["type"] == "missing" and len(place) > 1 else place)
     return {place for place in parts if not any(place[:length] in parts for length in range(len(place)))}
 

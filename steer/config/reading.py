@@ -118,7 +118,11 @@ class Reading:
         """Only the parser's own words: the text around it may hold a secret."""
         mark = error.problem_mark or error.context_mark
         said = f"{error.problem or error.context}".replace("\n", " ")
-        hint = "inside { } or [ ], text with ${...}, : or { needs quotes" if "flow" in said else ""
+        hint = (
+            "inside { } or [ ], text with ${...}, : or { needs quotes"
+            if "flow" in said or "expected ',' or" in said
+            else ""
+        )
         self._refuse(mark.line + 1 if mark else 0, (), said, hint)
 
     def _value(self, node: Node, place: Place) -> Any:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import PrivateAttr
 
-from steer.config.base import Model, section
+from steer.config.base import Model, Name, section
 from steer.config.schema_edge import Coordination, Edge, EdgeMember
 from steer.config.schema_groups import Group
 from steer.config.schema_listeners import Admin, Listener
@@ -23,20 +23,20 @@ class Config(Model):
 
     version: Literal[1]
     edge: Edge
-    edges: dict[str, EdgeMember] = section()
+    edges: dict[Name, EdgeMember] = section()
     coordination: Coordination | None = None
     listeners: tuple[Listener, ...]
     admin: Admin = section()
     geo: Geo = section()
-    datacentres: dict[str, Datacentre]
-    pools: dict[str, Pool]
-    groups: dict[str, Group]
-    services: dict[str, Service]
+    datacentres: dict[Name, Datacentre]
+    pools: dict[Name, Pool]
+    groups: dict[Name, Group]
+    services: dict[Name, Service]
     affinity_keys: AffinityKeys = section()
     sessions: Sessions | None = None
     replication: Replication = section()
-    plans: dict[str, Plan] = section()
-    drills: dict[str, Drill] = section()
+    plans: dict[Name, Plan] = section()
+    drills: dict[Name, Drill] = section()
     notifications: tuple[Notification, ...] = ()
 
     _source: Source = PrivateAttr(default=NOWHERE)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
-from steer.config.base import FilePath, Flag, Model, PositiveCount, Text, path, section, wrong
+from steer.config.base import FilePath, Flag, Model, Name, PositiveCount, Text, path, section, wrong
 from steer.config.network import Bind, RedisUrl
 from steer.config.schema_listeners import ServerTls
 from steer.config.schema_services import Token
@@ -93,7 +93,7 @@ class Memory(Model):
 
 class Sessions(Model):
     doors: Doors = section()
-    namespaces: dict[str, Namespace] = section()
+    namespaces: dict[Name, Namespace] = section()
     keys: SessionKeys = section()
     memory: Memory = section()
 

@@ -17,6 +17,8 @@ from steer.errors import Problem
 Place = tuple[str | int, ...]
 
 _LONGEST_SHOWN = 60
+# Shorter ones are no secret, and would be found inside ordinary words.
+_SHORTEST_SECRET = 4
 
 
 def show_place(place: Place) -> str:
@@ -49,6 +51,13 @@ def _shortened(text: str) -> str:
 def hide_password(text: str) -> str:
     """A URL without the password in it."""
     return re.sub(r"(://[^/@:]*):[^@]*@", r"\1:***@", text)
+
+
+class EveryName(tuple[str, ...]):
+    """The names in a part that is no mapping: none is known, but nobody can say of any that it is not there."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,9 @@ class Source:
     def keys(self, *place: str) -> tuple[str, ...]:
         """The names that are written at the place, whether what they stand for is right or wrong."""
         value = self.written(place)
-        return tuple(value) if isinstance(value, Mapping) else ()
+        if value is not None and not isinstance(value, Mapping):
+            return EveryName()
+        return tuple(value or ())
 
     def items(self, *place: str) -> tuple[Any, ...]:
         """The items of the list that is written at the place."""
@@ -94,7 +105,15 @@ class Source:
     def problem(self, place: Place, message: str, hint: str = "") -> Problem:
         """A problem at a place of the configuration that was made of this file."""
         place = self.in_file(place)
-        return Problem(self.file, self.line(place), show_place(place), message, hint)
+        return Problem(self.file, self.line(place), show_place(place), self.unfill(message), self.unfill(hint))
+
+    def unfill(self, text: str) -> str:
+        """The text with `${...}` wherever it quotes a value that came from outside the file."""
+        for place, reference in self.unfilled.items():
+            value = self.written(place)
+            if isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+                text = re.sub(re.escape(value), lambda _, reference=reference: reference, text, flags=re.IGNORECASE)
+        return text
 
     def in_file(self, place: Place) -> Place:
         """The place with the list indices that it has in the file."""
