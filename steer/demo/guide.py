@@ -10,7 +10,7 @@ from pathlib import Path
 
 from steer.demo import adapt
 from steer.demo.children import RETURNS_AFTER
-from steer.demo.scene import Scene
+from steer.demo.scene import Scene, in_words
 
 
 def guide(scene: Scene, pids: Mapping[str, int]) -> str:
@@ -21,7 +21,7 @@ def guide(scene: Scene, pids: Mapping[str, int]) -> str:
     parts = [
         _headline(listener, port, services),
         _places(scene.nodes, pids),
-        *(f"Left out, not built yet: {each.path}: {each.message}" for each in scene.left_out),
+        _left_out(scene),
         *(_ask(scene, listener, port, name, service) for name, service in services.items()),
         _watch(scene, listener, port, services),
         _break(scene.nodes[0], pids),
@@ -41,13 +41,16 @@ def _places(nodes: Iterable[adapt.Node], pids: Mapping[str, int]) -> str:
     return "\n".join(sorted(lines))
 
 
+def _left_out(scene: Scene) -> str:
+    return "\n".join(f"  left out: {in_words(each)}" for each in scene.left_out)
+
+
 def _ask(scene: Scene, listener: adapt.Tree, port: int, name: str, service: adapt.Tree) -> str:
-    lines = [f"Ask {name} (curl prints the node that answers):"]
-    lines += [f"  {_curl(scene, listener, port, hostname)}" for hostname in service.get("hostnames", ())[:1]]
-    if pinned := adapt.pinned(service):
-        lines.append("its debug hostnames always mean one datacentre:")
-    lines += [f"  {_curl(scene, listener, port, each.hostname)}   # {each.datacentre}" for each in pinned]
-    return "\n".join(lines) if len(lines) > 1 else ""
+    """One balanced hostname, and every debug hostname."""
+    balanced = [(hostname, "any node") for hostname in service.get("hostnames", ())[:1]]
+    debug = [(each.hostname, f"always {each.datacentre}") for each in adapt.pinned(service)]
+    lines = [f"  {_curl(scene, listener, port, hostname)}   # {which}" for hostname, which in balanced + debug]
+    return "\n".join([f"Ask {name}; the answer names its node:", *lines]) if lines else ""
 
 
 def _watch(scene: Scene, listener: adapt.Tree, port: int, services: Mapping[str, adapt.Tree]) -> str:
@@ -96,7 +99,7 @@ def command() -> str:
     ours = Path(sys.executable).with_name("steer")
     if shutil.which("steer") == str(ours):
         return "steer"
-    return str(ours.relative_to(Path.cwd())) if ours.is_relative_to(Path.cwd()) else str(ours)
+    return shlex.quote(str(ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours))
 
 
 def _curl(scene: Scene, listener: adapt.Tree, port: int, hostname: str) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
 from steer.config import load, unbuilt
+from steer.config.reading import Reading
 from steer.control.tokens import Role, create_token
 from steer.demo import adapt
 from steer.demo.certificates import Authority
 from steer.demo.ports import Ports
 from steer.demo.prune import without
 from steer.errors import Problem, SteerError
+
+EXAMPLE = Path(__file__).with_name("active-active.yaml")
+"""The same as config/active-active.yaml, so that an installed steer has it too."""
 
 GROUP_MODE = re.compile(r"groups\.[^.]+\.mode")
 NODE_NAMES = ("127.0.0.1", "localhost")
@@ -65,15 +69,17 @@ class Scene:
 
 
 def read_tree(file: Path | None) -> adapt.Tree:
-    """The configuration as plain values; the active-active example when no file is named. Raises `SteerError`."""
-    try:
-        text = file.read_text() if file else files("steer.demo").joinpath("active-active.yaml").read_text()
-        tree = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SteerError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise SteerError(f"{file}: is not a configuration", "`steer check` says what is wrong")
-    return tree
+    """A file's plain values; those of the example when no file is named. Raises `ConfigError`."""
+    file = file or EXAMPLE
+    load(file, _environment(), check_files=False)  # the files that it names are made here
+    reading = Reading(str(file))
+    reading.take(file.read_bytes())
+    return reading.data
+
+
+def _environment() -> dict[str, str]:
+    """Without the settings of another edge."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STEER_")}
 
 
 def write_scene(folder: Path, tree: adapt.Tree, port: int, ports: Ports) -> Scene:
@@ -105,13 +111,18 @@ def _write_token(scene: Scene) -> None:
 def _without_unbuilt(scene: Scene) -> Scene:
     """The scene with a configuration that `steer run` takes: what is not built yet taken out of it, and remembered."""
     scene.configuration.write_text(yaml.safe_dump(scene.tree, sort_keys=False, allow_unicode=True))
-    problems = unbuilt(load(scene.configuration, environ={}))
+    problems = unbuilt(load(scene.configuration, _environment()))
     if not problems:
         return scene
     for problem in problems:
         if GROUP_MODE.fullmatch(problem.path):
-            raise SteerError(f"cannot run this file yet: {problem.path}: {problem.message}")
+            raise SteerError(f"this file cannot run yet: {in_words(problem)}")
     tree = without(scene.tree, (problem.path for problem in problems))
     if tree == scene.tree:
-        raise SteerError(f"cannot run this file yet: {problems[0].path}: {problems[0].message}")
+        raise SteerError(f"this file cannot run yet: {in_words(problems[0])}")
     return _without_unbuilt(Scene(scene.folder, tree, scene.left_out + problems))
+
+
+def in_words(problem: Problem) -> str:
+    """A problem without its place in a file that goes again."""
+    return f"{problem.path}: {problem.message}" + (f" ({problem.hint})" if problem.hint else "")
