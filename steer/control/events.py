@@ -44,9 +44,13 @@ class Event:
 
     def line(self) -> str:
         """The event as the log shows it: one line of JSON, time in UTC as RFC 3339 says."""
-        at = datetime.fromtimestamp(self.time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        fields = {"time": at, "level": self.level.name.lower(), "event": self.kind}
+        fields = {"time": rfc3339(self.time), "level": self.level.name.lower(), "event": self.kind}
         return json.dumps({**fields, "what": self.what, "reason": self.reason}, ensure_ascii=False)
+
+
+def rfc3339(wall: float) -> str:
+    """Wall seconds -> UTC with milliseconds: 2026-08-22T10:00:00.000Z."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 Listener = Callable[[Event], None]

@@ -63,7 +63,7 @@ class Book:
         return next((override for override in self.overrides if override.id == id), None)
 
     def of(self, kind: Kind, **target: str) -> tuple[Override, ...]:
-        """Those of this kind whose target has all of these names."""
+        """Those of this kind whose target has all of these names, and perhaps more."""
         return tuple(o for o in self.overrides if o.kind == kind and target.items() <= dict(o.target).items())
 
     def expired(self, now: float) -> tuple[Override, ...]:

@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,20 @@ class StateFile:
     who waits for an acknowledgement, not the steering.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], object]) -> None:
         """Raises SteerError if the folder cannot be used, or another edge uses it."""
         self._path = folder / NAME
         self._warn = warn
         self._lock = _lock(folder)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
-        self._pending: Future[None] | None = None
+        self._last: Future[None] | None = None
 
     def load(self) -> State:
         """The newest generation that is whole; {} at an edge's first start.
 
         Raises SteerError for a file of a newer steer: to start without what it says would undo overrides.
         """
-        self._settle()
+        wait([self._last] if self._last else [])
         newest, previous = self._path, self._sibling(".previous")
         try:
             if newest.exists():
@@ -76,34 +76,17 @@ class StateFile:
 
     def save(self, state: State) -> None:
         """On disk when this returns. Raises NotKept when it is not, and the older generation stays."""
-        content = _encode(state)
-        self._settle()
-        self._writer.submit(self._write, content).result()
-        self._pending = None
+        self.save_soon(state).result()
 
-    def save_soon(self, state: State) -> bool:
-        """Begin to write. False: the last one is not finished yet, ask again later.
-
-        Raises NotKept, and begins nothing, if the last one that was begun here has failed.
-        """
-        if self._pending is not None:
-            if not self._pending.done():
-                return False
-            last, self._pending = self._pending, None
-            last.result()
-        self._pending = self._writer.submit(self._write, _encode(state))
-        return True
+    def save_soon(self, state: State) -> Future[None]:
+        """Begin to write. The future says when it is on disk, or with NotKept that it is not."""
+        self._last = self._writer.submit(self._write, _encode(state))
+        return self._last
 
     def close(self) -> None:
         """Finish what was begun and let another process have the folder."""
-        self._settle()
         self._writer.shutdown()
         os.close(self._lock)
-
-    def _settle(self) -> None:
-        """Wait for the write under way. What it has to say is the business of the next `save_soon`."""
-        if self._pending is not None:
-            self._pending.exception()
 
     def _write(self, content: bytes) -> None:
         new = self._sibling(".new")

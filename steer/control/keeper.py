@@ -1,0 +1,281 @@
+"""The single owner of the edge's steering state: what was seen and what was asked for go in, snapshots come out.
+
+Everything happens in the control process's loop, one call after another, and each call leaves a whole state. Workers
+get a new snapshot at once when, and only when, something changed that they must know.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+from steer.clock import Clock
+from steer.control import asking
+from steer.control.asked import NO_WORKER, asked_facts
+from steer.control.events import Events, Level, rfc3339
+from steer.control.overrides import Book, Kind, Override
+from steer.control.saving import Saver
+from steer.control.standing import OVERRIDE, Standing
+from steer.control.state_file import NotKept, StateFile
+from steer.errors import Unacceptable
+from steer.steering.choose import Load
+from steer.steering.ejection import Changes
+from steer.steering.explain import explain, explain_node
+from steer.steering.model import DatacentreState, Dice, NodeState, Observation, Snapshot, Topology
+from steer.steering.plan import PLAIN_NODE
+from steer.steering.safety import check_change
+from steer.steering.tables import Tables
+
+CHECKS_KEPT = 10
+"""Results of active checks, for each node: a minute, enough to see a pattern."""
+
+
+class Keeper:
+    """Call `tick` each 100 ms. Changes raise Unacceptable, Refused (a safety rule), or NotKept (the disk).
+
+    `publish` is called with each new snapshot, the first one included, and must not raise.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        clock: Clock,
+        dice: Dice,
+        publish: Callable[[Snapshot], None],
+        state: StateFile,
+        events: Events,
+    ) -> None:
+        # For the life of a configuration.
+        self.topology = topology
+        self._clock = clock
+        self._dice = dice
+        self._publish = publish
+        self._events = events
+        self._saver = Saver(state, events)
+        self._standing = Standing(topology, dice, events)
+        # Until the next call.
+        self._workers: tuple[int, ...] = ()
+        self._changed_at: dict[str, float] = {}
+        self._checks: dict[str, deque[dict[str, Any]]] = {}
+        self._begin(state.load())
+
+    def _begin(self, saved: Mapping[str, Any]) -> None:
+        now, mono = self._time()
+        self._standing.take_over(saved, now, mono)
+        nodes, groups = self._standing.view()
+        self.snapshot = Snapshot(self._next_number(saved.get("number", 0), mono), nodes, groups)
+        self._publish(self.snapshot)
+
+    def close(self) -> None:
+        """Write the state a last time. The state file stays open: the next keeper, after a reload, takes it over."""
+        now, mono = self._time()
+        try:
+            self._saver.save(self._export(self._standing.book, now, mono))
+        except NotKept as error:
+            self._events.record("state_not_kept", "at the end", str(error), Level.ERROR)
+
+    # What was seen...
+
+    def observe(self, observation: Observation) -> None:
+        """A failure, or a trial's outcome, from a worker."""
+        now, mono = self._time()
+        changes = self._standing.nodes.observe(observation, now, mono)
+        if changes or observation.trial:
+            self._follow(changes, now, mono)
+
+    def count(self, worker: int, successes: Mapping[str, int]) -> None:
+        """Successes by node since this worker last said. What follows from them can wait for the tick."""
+        now, mono = self._time()
+        for node, number in successes.items():
+            self._standing.nodes.succeed(node, number, now, mono)
+
+    def checked(self, node: str, passed: bool, detail: str) -> None:
+        """One active check's result."""
+        now, mono = self._time()
+        results = self._checks.setdefault(node, deque(maxlen=CHECKS_KEPT))
+        results.append({"at": rfc3339(now), "passed": passed, "detail": detail})
+        changes = self._standing.nodes.checked(node, passed, detail, now, mono)
+        if changes:
+            self._follow(changes, now, mono)
+
+    def set_workers(self, workers: Sequence[int]) -> None:
+        """The numbers of the workers that serve: they get the trials."""
+        self._workers = tuple(workers)
+
+    def tick(self) -> None:
+        """What time alone changes: ends of overrides and ejections, returns of datacentres, what is due on disk."""
+        now, mono = self._time()
+        self._expire(now, mono)
+        self._follow(self._standing.nodes.tick(now, mono), now, mono)
+        self._saver.tick(mono, lambda: self._export(self._standing.book, now, mono))
+
+    # What an operator wants...
+
+    def set_weights(
+        self,
+        group: str,
+        weights: Mapping[str, float],
+        *,
+        owner: str,
+        reason: str,
+        expires_in: float | None = None,
+        force: bool = False,
+    ) -> Override:
+        """Datacentres that are not named keep the weight that they have."""
+        asking.known("group", group, self.topology.groups)
+        standing = self._standing.book.of("weights", group=group)
+        value = asking.weights(self.topology.groups[group], weights, standing[0].value if standing else {})
+        override = self._new("weights", {"group": group}, owner, reason, expires_in)
+        return self._set(replace(override, value=value), force)
+
+    def override(
+        self,
+        kind: Literal["drain", "eject", "restore"],
+        *,
+        node: str | None = None,
+        datacentre: str | None = None,
+        group: str | None = None,
+        owner: str,
+        reason: str,
+        expires_in: float | None = None,
+        force: bool = False,
+    ) -> Override:
+        """Of a node, or of a datacentre for one group (None: for all). A restore lifts the others, at once."""
+        asking.known("kind of override", kind, ("drain", "eject", "restore"))
+        target = asking.target(self.topology, node, datacentre, group)
+        override = self._new(kind, target, owner, reason, expires_in)
+        return self._restore(override) if kind == "restore" else self._set(override, force)
+
+    def overrides(self) -> tuple[Override, ...]:
+        """Those in force, the oldest first."""
+        return self._standing.book.overrides
+
+    def lift(self, id: str, *, owner: str, reason: str) -> Override:
+        """End an override before it expires. A node whose ejection ends so must prove itself by trials."""
+        override = self._standing.book.find(id)
+        if override is None:
+            raise Unacceptable(f"no override has the id {id!r}", "`steer overrides` lists them")
+        words = f"{owner}: {asking.reason(reason)}"
+        self._commit(self._standing.book.without([override]), override)
+        self._events.record("override_lifted", str(override), words)
+        return override
+
+    def _new(
+        self, kind: Kind, target: Mapping[str, str], owner: str, reason: str, expires_in: float | None
+    ) -> Override:
+        now = self._clock.wall()
+        expires = asking.expiry(now, expires_in)
+        id = self._standing.book.next_id(now)
+        return Override(id, kind, target, {}, owner, asking.reason(reason), now, expires)
+
+    def _set(self, override: Override, force: bool) -> Override:
+        if not force:
+            self._require_safe(override)
+        self._commit(self._standing.book.add(override), override)
+        words = f"{override.owner}: {override.reason}"
+        self._events.record("override_set", str(override), f"{words} (forced)" if force else words)
+        return override
+
+    def _require_safe(self, override: Override) -> None:
+        after = asking.outlook(self.topology, self.snapshot, override)
+        for group in asking.groups_of(self.topology, override.target):
+            last = self._changed_at.get(group)
+            refused = check_change(self.topology, self.snapshot, after, group, last, self._clock.monotonic())
+            if refused is not None:
+                raise refused
+
+    def _restore(self, override: Override) -> Override:
+        """Always safe, so it is asked of no rule: it gives back what was taken."""
+        if override.expires is not None:
+            raise Unacceptable("a restore is done at once and does not expire", "leave `expires_in` out")
+        book = asking.restore_without(self._standing.book, self.topology, override.target)
+        if "datacentre" in override.target and book == self._standing.book:
+            self._require_not_out(override.target)
+        done = replace(override, id=book.next_id(override.since), expires=override.since)
+        self._commit(replace(book, last_id=done.id), done)
+        self._events.record("restored", str(done), f"{done.owner}: {done.reason}")
+        return done
+
+    def _require_not_out(self, target: Mapping[str, str]) -> None:
+        for group in asking.groups_of(self.topology, target):
+            status = self._standing.datacentres.status(group, target["datacentre"])
+            if status.state is not DatacentreState.SERVING:
+                what = f"{target['datacentre']} is {status.state} for {group}: {status.cause}"
+                raise Unacceptable(what, "no override keeps it so; restore its nodes")
+
+    def _commit(self, book: Book, override: Override) -> None:
+        """On disk first, then in force: who has the acknowledgement can rely on it. Raises NotKept."""
+        now, mono = self._time()
+        self._saver.save(self._export(book, now, mono))
+        self._standing.book = book
+        if override.kind == "restore" and "node" in override.target:
+            node = override.target["node"]
+            self._standing.follow(self._standing.nodes.restore(node, now, mono, override.reason), now, mono)
+        self._standing.settle(now, mono)
+        self._saver.mark()
+        self._changed_at.update(dict.fromkeys(asking.groups_of(self.topology, override.target), mono))
+        self._publish_if_new(mono)
+
+    def _expire(self, now: float, mono: float) -> None:
+        expired = self._standing.book.expired(now)
+        if not expired:
+            return
+        self._standing.book = self._standing.book.without(expired)
+        for override in expired:
+            self._events.record("override_expired", str(override), f"set by {override.owner}: {override.reason}")
+        self._standing.settle(now, mono)
+        self._saver.mark()
+
+    # What people ask...
+
+    def is_suspected(self, node: str) -> bool:
+        """Whether what was seen keeps it out: then its active check hurries."""
+        status = self.snapshot.nodes.get(node, PLAIN_NODE)
+        return status.state is not NodeState.SERVING and status.cause != OVERRIDE
+
+    def checks(self, node: str) -> list[dict[str, Any]]:
+        """Its last active checks, the oldest first: {"at": RFC 3339, "passed", "detail"}."""
+        return list(self._checks.get(node, ()))
+
+    def explain_node(self, name: str) -> dict[str, Any]:
+        """Plain JSON: why a node is as it is, its overrides and its last checks."""
+        asking.known("node", name, (node.name for node in self.topology.nodes))
+        overrides = [asdict(override) for override in self.overrides() if override.target.get("node") == name]
+        known = explain_node(self._standing.nodes, name, self._clock.monotonic())
+        return {**known, "overrides": overrides, "checks": self.checks(name)}
+
+    def explain_request(self, host: str, path: str, client: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Plain JSON: where a request would go now, and why. `headers` decide nothing yet."""
+        mono = self._clock.monotonic()
+        tables = Tables(self.topology, self.snapshot, mono, NO_WORKER)
+        return explain(
+            tables, asked_facts(tables, host, path, client), Load(len(self.topology.nodes)), mono, self._dice
+        )
+
+    # How it gets out...
+
+    def _follow(self, changes: Changes, now: float, mono: float) -> None:
+        if self._standing.follow(changes, now, mono):
+            self._saver.mark()
+        self._standing.nodes.grant_trials(self._workers, now, mono)
+        self._publish_if_new(mono)
+
+    def _publish_if_new(self, mono: float) -> None:
+        nodes, groups = self._standing.view()
+        if nodes == self.snapshot.nodes and groups == self.snapshot.groups:
+            return
+        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, groups)
+        self._publish(self.snapshot)
+
+    @staticmethod
+    def _next_number(last: int, mono: float) -> int:
+        """Milliseconds of monotonic time, so that numbers rise over a restart of control even when the file is lost."""
+        return max(last + 1, int(mono * 1000))
+
+    def _export(self, book: Book, now: float, mono: float) -> dict[str, Any]:
+        return {"number": self.snapshot.number, **self._standing.export(book, now, mono)}
+
+    def _time(self) -> tuple[float, float]:
+        return self._clock.wall(), self._clock.monotonic()

@@ -1,0 +1,148 @@
+"""How everything stands: the ledgers of nodes and datacentres, and the book of overrides that they follow.
+
+The book is what operators want; `settle` makes the ledgers so. What nodes do moves the ledgers too; `follow` carries
+that on to the datacentres. No clock, no disk, no sockets: `now` is wall seconds, `mono` monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from steer.control.asking import groups_of, still_fits
+from steer.control.events import Events, Level
+from steer.control.overrides import Book, Kind, export, from_export
+from steer.steering.datacentres import DatacentreChange, DatacentreLedger, usable
+from steer.steering.ejection import Change, Changes, Ledger
+from steer.steering.model import (
+    DatacentreState,
+    Dice,
+    Group,
+    GroupStatus,
+    NodeState,
+    NodeStatus,
+    Topology,
+)
+from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP, PLAIN_NODE
+
+View = tuple[dict[str, NodeStatus], dict[str, GroupStatus]]
+"""Nodes and groups that differ from their defaults: what a snapshot holds."""
+
+OVERRIDE = "override"
+"""The cause that the ledgers give to what an operator wanted."""
+
+
+class Standing:
+    """For the life of a configuration."""
+
+    def __init__(self, topology: Topology, dice: Dice, events: Events) -> None:
+        self._topology = topology
+        self._events = events
+        self.book = Book()
+        self.nodes = Ledger(topology, dice)
+        self.datacentres = DatacentreLedger(topology)
+
+    # The state file...
+
+    def export(self, book: Book, now: float, mono: float) -> dict[str, Any]:
+        """Plain JSON, with this book instead of the own one: it is written before it holds."""
+        return {
+            "overrides": export(book),
+            "nodes": self.nodes.export(now, mono),
+            "datacentres": self.datacentres.export(now, mono),
+        }
+
+    def take_over(self, saved: Mapping[str, Any], now: float, mono: float) -> None:
+        """Begin where `export` left off ({}: at the very beginning). What is not in this configuration is left out."""
+        if saved:
+            self.nodes.restore_state(saved["nodes"], now, mono)
+            self.datacentres.restore_state(saved["datacentres"], now, mono)
+            self.book = self._fitting(from_export(saved["overrides"]))
+        self.settle(now, mono)
+
+    def _fitting(self, book: Book) -> Book:
+        gone = [override for override in book.overrides if not still_fits(self._topology, override)]
+        for override in gone:
+            why = f"{override.id} names what is not in this configuration"
+            self._events.record("override_dropped", str(override), why, Level.WARNING)
+        return book.without(gone)
+
+    # What operators want...
+
+    def settle(self, now: float, mono: float) -> None:
+        """Make the ledgers follow the book."""
+        changes: list[Change] = []
+        ejected, drained = self._nodes_named("eject"), self._nodes_named("drain")
+        for name in self.nodes.statuses():
+            if self.nodes.status(name).drained != (name in drained):
+                changes += self.nodes.drain(name, name in drained, now, mono)
+            changes += self._settle_ejection(name, ejected.get(name), now, mono)
+        self._settle_datacentres(now, mono)
+        self.follow((*changes, *self.nodes.tick(now, mono)), now, mono)
+
+    def _nodes_named(self, kind: Kind) -> dict[str, str]:
+        """Node -> the reason of its override."""
+        return {o.target["node"]: o.reason for o in self.book.overrides if o.kind == kind and "node" in o.target}
+
+    def _settle_ejection(self, name: str, reason: str | None, now: float, mono: float) -> Changes:
+        """An operator's ejection has no end. When it is lifted its time is up, and the node must prove itself."""
+        status = self.nodes.status(name)
+        is_operators = status.state is NodeState.EJECTED and status.cause == OVERRIDE
+        if reason is not None and not is_operators:
+            return self.nodes.eject(name, now, mono, reason)
+        if reason is None and is_operators and status.until is None:
+            self.nodes.eject(name, now, mono, "its override ended", until=now)
+        return ()
+
+    def _settle_datacentres(self, now: float, mono: float) -> None:
+        """Without affinity an ejected datacentre is as a drained one: no new client, requests in flight go on."""
+        wanted = {
+            (group, override.target["datacentre"])
+            for override in self.book.overrides
+            if "datacentre" in override.target
+            for group in groups_of(self._topology, override.target)
+        }
+        for group in self._topology.groups.values():
+            for name in group.weights:
+                is_draining = self.datacentres.status(group.name, name).state is DatacentreState.DRAINING
+                if is_draining != ((group.name, name) in wanted):
+                    move = self.datacentres.restore if is_draining else self.datacentres.drain
+                    self._say_datacentres(move(group.name, name, now, mono))
+
+    # What was seen...
+
+    def follow(self, changes: Changes, now: float, mono: float) -> bool:
+        """Say what changed of the nodes, and carry it on to the datacentres. True: something changed."""
+        for change in changes:
+            self._say_node(change)
+        moved = self.datacentres.update(self.nodes.statuses(), now, mono)
+        self._say_datacentres(moved)
+        self.nodes.set_usable(usable(self._topology, self.datacentres))
+        return bool(changes or moved)
+
+    def view(self) -> View:
+        nodes = {name: status for name, status in self.nodes.statuses().items() if status != PLAIN_NODE}
+        groups = {name: self._group(group) for name, group in self._topology.groups.items()}
+        return nodes, {name: status for name, status in groups.items() if status != PLAIN_GROUP}
+
+    def _group(self, group: Group) -> GroupStatus:
+        override = next(iter(self.book.of("weights", group=group.name)), None)
+        statuses = self.datacentres.statuses(group.name)
+        return GroupStatus(
+            weights=override.value if override else {},
+            override=override.id if override else "",
+            datacentres={name: statuses[name] for name in group.weights if statuses[name] != PLAIN_DATACENTRE},
+        )
+
+    def _say_node(self, change: Change) -> None:
+        """A change whose state stays tells of something else: a drain, a limit, what a detector would do."""
+        kind = str(change.after) if change.after is not change.before else "noted"
+        level = Level.WARNING if kind == NodeState.EJECTED else Level.INFO
+        self._events.record(kind, change.node, ": ".join(filter(None, (change.cause, change.detail))), level)
+
+    def _say_datacentres(self, changes: tuple[DatacentreChange, ...]) -> None:
+        for change in changes:
+            if change.datacentre in self._topology.groups[change.group].weights:
+                level = Level.ERROR if change.after is DatacentreState.OUT else Level.INFO
+                what = f"{change.datacentre} for {change.group}"
+                self._events.record(f"datacentre_{change.after}", what, change.cause, level)
