@@ -66,7 +66,7 @@ def test_names_that_nobody_configured_do_not_become_labels() -> None:
     assert sum(found.requests.values()) == 100
     assert found.retries == {"other": 100}
     assert found.handshakes == {("other", True): 100}
-    assert set(found.upstream) == {"wlg-1", "akl-1"}
+    assert set(found.upstream) == {"wlg-1", "wlg-2", "akl-1"}
     assert set(found.seconds) == {"total", "connect", "response_head"}
 
 

@@ -1,12 +1,38 @@
-"""A small edge for the tests of the admin API and its command line: two datacentres, one node each."""
+"""A small edge for the tests of the admin API and its command line: two datacentres, three nodes, a real keeper."""
 
 from __future__ import annotations
 
+import random
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from multidict import CIMultiDictProxy
+
+from steer.control.api import serve_admin
+from steer.control.audit import Audit
+from steer.control.context import AdminContext, CertificateView, WorkerView
+from steer.control.events import Events
+from steer.control.keeper import Keeper
+from steer.control.metrics import Totals
+from steer.control.state_file import StateFile
+from steer.control.tokens import Role, Tokens, create_token, write_local_token
 from steer.steering.model import Group, Node, Pinned, Pool, Route, Service, Topology
+from tests.kit.clock import ManualClock
 
 
 def topology() -> Topology:
-    nodes = (Node(0, "wlg-1", "web", "wellington"), Node(1, "akl-1", "web", "auckland"))
+    nodes = (
+        Node(0, "wlg-1", "web", "wellington"),
+        Node(1, "wlg-2", "web", "wellington"),
+        Node(2, "akl-1", "web", "auckland"),
+    )
     weights = {"wellington": 50.0, "auckland": 50.0}
     return Topology(
         datacentres=("wellington", "auckland"),
@@ -19,7 +45,89 @@ def topology() -> Topology:
                 "website",
                 ("www.agency.example",),
                 (Route("/", "web"),),
-                {"stack-dr.cwp.example": Pinned("auckland")},
+                {"stack-dr.cwp.example": Pinned("auckland", ("10.0.0.0/8",))},
             )
         },
     )
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: Any
+    """What the JSON says, or the text."""
+
+
+@dataclass(frozen=True)
+class RunningAdmin:
+    """An admin API on a real socket. `secrets` has a token for each role."""
+
+    url: str
+    context: AdminContext
+    clock: ManualClock
+    folder: Path
+    secrets: Mapping[Role, str]
+    session: aiohttp.ClientSession
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role | None = Role.ADMIN,
+        headers: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+    ) -> Answer:
+        fields = {"Authorization": f"Bearer {self.secrets[role]}"} if role is not None else {}
+        if data is not None:
+            fields["Content-Type"] = "application/json"
+        fields |= dict(headers or {})
+        async with self.session.request(method, self.url + path, json=body, data=data, headers=fields) as response:
+            is_json = response.content_type.endswith("json")
+            found = await response.json(content_type=None) if is_json else await response.text()
+            return Answer(response.status, response.headers, found)
+
+    async def get(self, path: str, *, role: Role | None = Role.VIEWER, **headers: str) -> Answer:
+        return await self.call("GET", path, role=role, headers=headers)
+
+
+def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminContext:
+    totals = Totals(topology(), clock)
+    events = Events(clock, stream=StringIO())
+    return AdminContext(
+        keeper=Keeper(topology(), clock, random.Random(1), totals.saw, state, events),
+        totals=totals,
+        tokens=Tokens(folder / "tokens.yaml", write_local_token(folder / "state" / "local-token"), clock),
+        audit=Audit(folder / "state" / "audit.jsonl", clock),
+        name="edge-a",
+        version="0.1.0",
+        config_hash="c0ffee" * 10,
+        started=clock.wall(),
+        workers=lambda: (WorkerView(0, 4711, "serving", clock.wall()),),
+        certificates=lambda: (
+            CertificateView("certs/www.pem", ("www.agency.example",), clock.wall() + 86400, ("https",)),
+        ),
+        redacted_config=lambda: {"version": 1, "admin": {"metrics_token": "hidden"}},
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def running_admin(folder: Path, **changes: Any) -> AsyncIterator[RunningAdmin]:
+    """`changes` are fields of the context that are to be otherwise."""
+    clock = ManualClock()
+    state = StateFile(folder / "state", pytest.fail)
+    secrets = {role: create_token(folder / "tokens.yaml", f"a-{role}", role)[1] for role in Role}
+    context = replace(admin_context(folder, clock, state), **changes)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        runner = await serve_admin(context, sock)
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        try:
+            async with aiohttp.ClientSession() as session:
+                yield RunningAdmin(url, context, clock, folder, secrets, session)
+        finally:
+            await runner.cleanup()
+            context.audit.close()
+            state.close()

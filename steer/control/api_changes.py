@@ -1,0 +1,157 @@
+"""Changing: weights and overrides. Each change is in the audit with how it was before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from steer.control import views
+from steer.control.api_call import PAGE, REASON, Call, Endpoint, answer, etag_of, page
+from steer.control.api_input import OverrideChange, Removal, Target, WeightsChange, body_of, removal_of
+from steer.control.api_state import find_group, group_etag
+from steer.control.problems import ApiProblem, not_found
+from steer.control.shares import current_weights
+from steer.control.tokens import Role
+from steer.steering.model import DatacentreStatus, Group, GroupStatus, NodeStatus
+
+
+async def set_weights(call: Call) -> web.Response:
+    group = find_group(call)
+    change = await body_of(call.request, WeightsChange)
+    keeper = call.context.keeper
+    call.require_unmoved(group_etag(keeper.snapshot, group))
+    for name in change.weights:
+        _require_known("datacentre", name, tuple(group.weights), f"weights.{name}")
+    before = _weights_record(call, group)
+    override = keeper.set_weights(
+        group.name,
+        change.weights,
+        owner=call.who,
+        reason=change.reason,
+        expires_in=change.expires_in,
+        force=change.force,
+    )
+    call.record("weights.set", {"group": group.name}, change.reason, before, _weights_record(call, group))
+    shown = {"override": views.override_view(override), "group": views.group(call.context, group)}
+    return answer(shown, etag=group_etag(keeper.snapshot, group))
+
+
+def _weights_record(call: Call, group: Group) -> dict[str, Any]:
+    snapshot = call.context.keeper.snapshot
+    status = snapshot.groups.get(group.name, GroupStatus())
+    return {"weights": current_weights(snapshot, group), "override": status.override}
+
+
+# Overrides.
+
+
+def overrides_etag(call: Call) -> str:
+    return etag_of([override.id for override in call.context.keeper.overrides()])
+
+
+async def list_overrides(call: Call) -> web.Response:
+    overrides = call.context.keeper.overrides()
+    return page(call, map(views.override_view, overrides), "id", etag=overrides_etag(call))
+
+
+async def create_override(call: Call) -> web.Response:
+    change = await body_of(call.request, OverrideChange)
+    call.require_unmoved(overrides_etag(call))
+    _require_known_target(call, change.target)
+    target = change.target.model_dump(exclude_none=True)
+    before = _target_record(call, target)
+    override = call.context.keeper.override(
+        change.kind,
+        node=change.target.node,
+        datacentre=change.target.datacentre,
+        group=change.target.group,
+        owner=call.who,
+        reason=change.reason,
+        expires_in=change.expires_in,
+        force=change.force,
+    )
+    call.record(f"override.{change.kind}", target, change.reason, before, _target_record(call, target))
+    return _created(call, views.override_view(override))
+
+
+def _created(call: Call, shown: Mapping[str, Any]) -> web.Response:
+    """What is done at once and does not stay (restore) has no address."""
+    stays = any(override.id == shown["id"] for override in call.context.keeper.overrides())
+    location = f"/api/v1/overrides/{shown['id']}" if stays else None
+    return answer(shown, status=201 if stays else 200, etag=overrides_etag(call), location=location)
+
+
+async def lift_override(call: Call) -> web.Response:
+    id, keeper = call.named("id"), call.context.keeper
+    removal: Removal = await removal_of(call.request)
+    before = next((override for override in keeper.overrides() if override.id == id), None)
+    if before is None:
+        raise not_found("override", id)
+    call.require_unmoved(overrides_etag(call))
+    lifted = views.override_view(keeper.lift(id, owner=call.who, reason=removal.reason))
+    call.record("override.lift", dict(before.target), removal.reason, views.override_view(before), None)
+    return answer(lifted, etag=overrides_etag(call))
+
+
+def _require_known_target(call: Call, target: Target) -> None:
+    topology = call.context.keeper.topology
+    known = {
+        "node": tuple(node.name for node in topology.nodes),
+        "datacentre": topology.datacentres,
+        "group": tuple(topology.groups),
+    }
+    for what, name in target.model_dump(exclude_none=True).items():
+        _require_known(what, name, known[what], f"target.{what}")
+
+
+def _require_known(what: str, name: str, known: tuple[str, ...], path: str) -> None:
+    if name not in known:
+        raise ApiProblem("unacceptable", f"no {what} is called {name!r}; there are: {', '.join(known)}", path)
+
+
+def _target_record(call: Call, target: Mapping[str, str]) -> dict[str, Any]:
+    """How the target is now: the node's state, or the datacentre's for each of the groups."""
+    snapshot = call.context.keeper.snapshot
+    if "node" in target:
+        node = snapshot.nodes.get(target["node"], NodeStatus())
+        return {"state": str(node.state), "cause": node.cause, "drained": node.drained}
+    groups = [target["group"]] if "group" in target else list(call.context.keeper.topology.groups)
+    return {
+        group: str(
+            snapshot.groups.get(group, GroupStatus()).datacentres.get(target["datacentre"], DatacentreStatus()).state
+        )
+        for group in groups
+    }
+
+
+ENDPOINTS = (
+    Endpoint(
+        "PUT",
+        "/api/v1/groups/{group}/weights",
+        set_weights,
+        "Set weights of a group's datacentres",
+        Role.OPERATOR,
+        body=WeightsChange,
+    ),
+    Endpoint("GET", "/api/v1/overrides", list_overrides, "What operators have set, and why", query=PAGE),
+    Endpoint(
+        "POST",
+        "/api/v1/overrides",
+        create_override,
+        "Drain, eject or restore a node or a datacentre",
+        Role.OPERATOR,
+        body=OverrideChange,
+        status=201,
+    ),
+    Endpoint(
+        "DELETE",
+        "/api/v1/overrides/{id}",
+        lift_override,
+        "Lift an override before it expires",
+        Role.OPERATOR,
+        query=(REASON,),
+        body=Removal,
+    ),
+)

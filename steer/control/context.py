@@ -1,0 +1,53 @@
+"""What the admin API is given: the composition root fills it in, and nothing in here reaches for anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from steer.clock import Clock, SystemClock
+from steer.control.audit import Audit
+from steer.control.face import KeeperFace
+from steer.control.metrics import Totals
+from steer.control.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker as people see it. `state`: starting, serving, draining or gone; `since` is wall time."""
+
+    worker: int
+    pid: int
+    state: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateView:
+    """A certificate in use. `expires` is wall time; `names` are those it is valid for."""
+
+    file: str
+    names: tuple[str, ...]
+    expires: float
+    listeners: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AdminContext:
+    """`started` is wall time; `redacted_config` gives the configuration with every secret hidden."""
+
+    keeper: KeeperFace
+    totals: Totals
+    tokens: Tokens
+    audit: Audit
+    name: str
+    version: str
+    config_hash: str
+    started: float
+    workers: Callable[[], Sequence[WorkerView]]
+    certificates: Callable[[], Sequence[CertificateView]]
+    redacted_config: Callable[[], Mapping[str, Any]]
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
+    metrics_token: str | None = field(default=None, repr=False)
+    clock: Clock = field(default_factory=SystemClock)

@@ -1,0 +1,121 @@
+"""The metrics in Prometheus text format (0.0.4), computed when somebody asks and not before."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from steer.control.context import AdminContext
+from steer.control.histogram import Histogram
+from steer.control.metrics import PHASES
+from steer.control.shares import shares
+from steer.steering.model import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+def render(context: AdminContext) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(EdgeCollector(context))
+    return generate_latest(registry)
+
+
+class EdgeCollector(Collector):
+    """Every family of `steer_*`. Counters and histograms have been added up since the control process started."""
+
+    def __init__(self, context: AdminContext) -> None:
+        self._context = context
+        self._totals = context.totals
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._traffic()
+        yield from self._state()
+        yield from self._edge()
+
+    def _traffic(self) -> Iterator[Metric]:
+        totals = self._totals
+        yield _counter(
+            "steer_requests",
+            "Requests answered, by the edge itself where the datacentre is empty",
+            ("service", "group", "datacentre", "code_class"),
+            totals.requests.items(),
+        )
+        yield _histogram("steer_request_seconds", "Whole requests", (), [((), totals.seconds["total"])])
+        phases = [((phase,), totals.seconds[phase]) for phase in PHASES]
+        yield _histogram("steer_phase_seconds", "Phases of requests", ("phase",), phases)
+        nodes = [((node,), seen) for node, seen in totals.upstream.items()]
+        yield _histogram("steer_upstream_seconds", "Nodes' answers, up to the response's head", ("node",), nodes)
+        retries = (((reason,), n) for reason, n in totals.retries.items())
+        yield _counter("steer_retries", "Further tries on another node", ("reason",), retries)
+        ejections = totals.ejections.items()
+        yield _counter("steer_ejections", "Nodes ejected", ("node", "detector"), ejections)
+        handshakes = (((version, str(resumed).lower()), n) for (version, resumed), n in totals.handshakes.items())
+        yield _counter("steer_tls_handshakes", "TLS handshakes with clients", ("version", "resumed"), handshakes)
+        yield _gauge("steer_connections", "Connections of clients, now", (), [((), totals.connections)])
+
+    def _state(self) -> Iterator[Metric]:
+        yield _gauge("steer_node_state", "1 for the state that it is in", ("node", "state"), self._node_states())
+        labels = ("group", "datacentre", "state")
+        yield _gauge("steer_datacentre_state", "1 for the state that it is in", labels, self._datacentre_states())
+        shown = "Share of new clients, 0 to 1: weight x health x ramp"
+        yield _gauge("steer_weight", shown, ("group", "datacentre"), self._shares())
+
+    def _edge(self) -> Iterator[Metric]:
+        now = self._context.clock.wall()
+        certificates = (((c.file,), c.expires - now) for c in self._context.certificates())
+        yield _gauge("steer_certificate_expiry_seconds", "Until it expires", ("certificate",), certificates)
+        build = (self._context.version, platform.python_version())
+        yield _gauge("steer_build_info", "Always 1", ("version", "python"), [(build, 1)])
+
+    def _node_states(self) -> Iterator[Sample]:
+        snapshot = self._context.keeper.snapshot
+        for node in self._context.keeper.topology.nodes:
+            current = snapshot.nodes.get(node.name, NodeStatus()).state
+            for state in NodeState:
+                yield (node.name, str(state)), state is current
+
+    def _datacentre_states(self) -> Iterator[Sample]:
+        snapshot = self._context.keeper.snapshot
+        for group in self._context.keeper.topology.groups.values():
+            statuses = snapshot.groups.get(group.name, GroupStatus()).datacentres
+            for datacentre in group.weights:
+                current = statuses.get(datacentre, DatacentreStatus()).state
+                for state in DatacentreState:
+                    yield (group.name, datacentre, str(state)), state is current
+
+    def _shares(self) -> Iterator[Sample]:
+        keeper, now = self._context.keeper, self._context.clock.monotonic()
+        for group in keeper.topology.groups.values():
+            for datacentre, share in shares(keeper.topology, keeper.snapshot, group, now).items():
+                yield (group.name, datacentre), share
+
+
+Sample = tuple[tuple[str, ...], float]
+
+
+def _counter(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=labels)
+    for values, n in samples:
+        family.add_metric(values, n)
+    return family
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for values, value in samples:
+        family.add_metric(values, value)
+    return family
+
+
+def _histogram(
+    name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[tuple[tuple[str, ...], Histogram]]
+) -> Metric:
+    family = HistogramMetricFamily(name, f"{meaning}, in seconds", labels=labels)
+    for values, seen in samples:
+        family.add_metric(values, seen.cumulative(), seen.sum)
+    return family

@@ -1,0 +1,59 @@
+"""What the admin API needs of the owner of the state: `Keeper` fits without knowing this file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from steer.control.overrides import Override
+from steer.steering.model import Snapshot, Topology
+
+Kind = Literal["drain", "eject", "restore"]
+
+
+class KeeperFace(Protocol):
+    """Every method answers at once. Changes raise `Unacceptable` (it cannot be) or `Refused` (a safety rule says no).
+
+    `expires_in` is in seconds, None: until it is lifted.
+    """
+
+    @property
+    def topology(self) -> Topology: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    def set_weights(
+        self,
+        group: str,
+        weights: Mapping[str, float],
+        *,
+        owner: str,
+        reason: str,
+        expires_in: float | None,
+        force: bool,
+    ) -> Override: ...
+
+    def override(
+        self,
+        kind: Kind,
+        *,
+        node: str | None,
+        datacentre: str | None,
+        group: str | None,
+        owner: str,
+        reason: str,
+        expires_in: float | None,
+        force: bool,
+    ) -> Override: ...
+
+    def overrides(self) -> Sequence[Override]: ...
+
+    def lift(self, id: str, *, owner: str, reason: str) -> Override: ...
+
+    def explain_node(self, name: str) -> dict[str, Any]: ...
+
+    def explain_request(self, host: str, path: str, client: str, headers: Mapping[str, str]) -> dict[str, Any]: ...
+
+    def checks(self, node: str) -> Any:
+        """The last active checks of a node, as JSON-able values; empty where its pool has none."""

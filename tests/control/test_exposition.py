@@ -1,0 +1,98 @@
+"""/metrics: the names that were promised, in the format that Prometheus reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from steer.control.counts import BUCKETS
+from tests.kit.admin import RunningAdmin
+
+PROMISED = {
+    "steer_requests": {"service", "group", "datacentre", "code_class"},
+    "steer_request_seconds": {"le"},
+    "steer_phase_seconds": {"phase", "le"},
+    "steer_upstream_seconds": {"node", "le"},
+    "steer_retries": {"reason"},
+    "steer_ejections": {"node", "detector"},
+    "steer_node_state": {"node", "state"},
+    "steer_datacentre_state": {"group", "datacentre", "state"},
+    "steer_weight": {"group", "datacentre"},
+    "steer_connections": set[str](),
+    "steer_tls_handshakes": {"version", "resumed"},
+    "steer_certificate_expiry_seconds": {"certificate"},
+    "steer_build_info": {"version", "python"},
+}
+
+
+async def scraped(admin: RunningAdmin) -> dict[str, Any]:
+    answer = await admin.get("/metrics", role=None)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {family.name: family for family in text_string_to_metric_families(answer.body)}
+
+
+def value(families: dict[str, Any], name: str, **labels: str) -> float:
+    (found,) = (
+        sample.value
+        for family in families.values()
+        for sample in family.samples
+        if sample.name == name and sample.labels == labels
+    )
+    return float(found)
+
+
+async def count_something(admin: RunningAdmin) -> None:
+    seconds = [2, 3, *[0] * (BUCKETS - 2), 0.0125]
+    admin.context.totals.add(
+        {
+            "worker": 0,
+            "requests": [["www", "website", "wellington", "2xx", 5]],
+            "seconds": {"total": seconds, "connect": seconds, "response_head": seconds},
+            "upstream": {"wlg-1": seconds},
+            "retries": {"retry_other_datacentre": 1},
+            "gauges": {"connections": 7, "in_flight": {}},
+            "handshakes": [["TLSv1.3", True, 4]],
+        }
+    )
+    await admin.call(
+        "POST", "/api/v1/overrides", {"kind": "eject", "target": {"node": "akl-1"}, "reason": "r", "force": True}
+    )
+    admin.context.totals.saw(admin.context.keeper.snapshot)
+
+
+async def test_every_promised_name_is_there_with_its_labels_and_no_other(admin: RunningAdmin) -> None:
+    await count_something(admin)
+    families = await scraped(admin)
+    assert families.keys() == PROMISED.keys()
+    for name, labels in PROMISED.items():
+        seen = {label for sample in families[name].samples for label in sample.labels}
+        assert seen == labels, name
+
+
+async def test_the_numbers_are_those_that_were_counted(admin: RunningAdmin) -> None:
+    await count_something(admin)
+    families = await scraped(admin)
+    labels = {"service": "www", "group": "website", "datacentre": "wellington", "code_class": "2xx"}
+    assert value(families, "steer_requests_total", **labels) == 5
+    assert value(families, "steer_request_seconds_bucket", le="0.001") == 2
+    assert value(families, "steer_request_seconds_bucket", le="0.0025") == 5
+    assert value(families, "steer_request_seconds_bucket", le="+Inf") == 5
+    assert value(families, "steer_request_seconds_sum") == 0.0125
+    assert value(families, "steer_request_seconds_count") == 5
+    assert value(families, "steer_upstream_seconds_count", node="akl-1") == 0
+    assert value(families, "steer_retries_total", reason="retry_other_datacentre") == 1
+    assert value(families, "steer_tls_handshakes_total", version="TLSv1.3", resumed="true") == 4
+    assert value(families, "steer_connections") == 7
+    assert value(families, "steer_certificate_expiry_seconds", certificate="certs/www.pem") == 86400
+
+
+async def test_a_state_is_one_series_of_1_among_zeros_and_a_weight_is_the_share_of_now(admin: RunningAdmin) -> None:
+    await count_something(admin)
+    families = await scraped(admin)
+    states = {s.labels["state"]: s.value for s in families["steer_node_state"].samples if s.labels["node"] == "akl-1"}
+    assert states == {"serving": 0, "ejected": 1, "probing": 0}
+    assert value(families, "steer_ejections_total", node="akl-1", detector="override") == 1
+    assert value(families, "steer_weight", group="website", datacentre="auckland") == 0
+    assert value(families, "steer_weight", group="website", datacentre="wellington") == 1
