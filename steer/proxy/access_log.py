@@ -1,0 +1,88 @@
+"""The access log: one JSON object a line, written in batches.
+
+A file takes a batch in one append. A pipe or a terminal takes only what it can without blocking: a reader that stops
+reading loses lines (they are counted and said), it does not stop the proxy.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from datetime import UTC, datetime
+
+MAX_WAITING = 4 * 1024 * 1024
+"""Bytes kept for a reader that does not read; more than a second of a busy worker's lines."""
+PIPE_BUF = 4096
+"""What a pipe that is ready takes without blocking (POSIX.1 write, {PIPE_BUF} on Linux)."""
+
+
+class AccessLog:
+    """`add` keeps a line, `flush` writes all of them. `target`: "stdout", "off" or a path."""
+
+    def __init__(self, target: str) -> None:
+        self.on = target != "off"
+        self._lines: list[str] = []
+        self._waiting = b""
+        self.dropped = 0
+        self._fd = -1
+        if self.on:
+            self._fd = sys.stdout.fileno() if target == "stdout" else _open(target)
+            self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Write what has come since the last flush. Called each tick, and before the worker ends."""
+        if not self._lines and not self._waiting:
+            return
+        batch = self._waiting + "".join(self._lines).encode()
+        self._lines.clear()
+        self._waiting = b""
+        try:
+            rest = self._append(batch) if self._is_file else self._trickle(batch)
+        except OSError:
+            rest = b""
+            self.dropped += batch.count(b"\n")
+        if len(rest) > MAX_WAITING:
+            self.dropped += rest.count(b"\n")
+            rest = b""
+        self._waiting = rest
+
+    def _append(self, batch: bytes) -> bytes:
+        return batch[os.write(self._fd, batch) :]
+
+    def _trickle(self, batch: bytes) -> bytes:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        at = 0
+        while at < len(batch) and any(event & select.POLLOUT for _, event in poll.poll(0)):
+            at += os.write(self._fd, batch[at : at + PIPE_BUF])
+        return batch[at:]
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
+class Stamp:
+    """Wall time as text; the costly part is made anew each second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def text(self, wall: float) -> str:
+        second = int(wall)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        return f"{self._text}{int((wall - second) * 1000):03d}Z"
+
+
+def escaped(target: bytes) -> str:
+    """A target (visible ASCII) as it stands inside a JSON string."""
+    text = target.decode("ascii")
+    return text.replace("\\", "\\\\").replace('"', '\\"') if '"' in text or "\\" in text else text

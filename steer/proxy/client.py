@@ -1,0 +1,504 @@
+"""A client's connection in HTTP/1.1: reads heads and bodies one request at a time, writes the responses in order.
+
+The connection is in one of five states, told by what it holds:
+
+    idle          no exchange, nothing in the buffer
+    reading head  no exchange, a part of a head in the buffer
+    exchanging    an exchange; the request's body may still come (`_body`), pipelined requests wait in the buffer
+    tunnel        a WebSocket: bytes pass
+    lingering     the last response is written; what the client still sends is thrown away for a moment, because
+                  closing at once would reset the connection and take the response with it (RFC 9112 section 9.6)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from math import inf
+from typing import TYPE_CHECKING, cast
+
+from steer.errors import (
+    BODY_TOO_LARGE,
+    BUSY,
+    DRAINING,
+    HEAD_TOO_LARGE,
+    HEAD_TOO_SLOW,
+    MALFORMED,
+    TARGET_TOO_LONG,
+    Failure,
+)
+from steer.proxy.exchange import Exchange
+from steer.proxy.http import answers
+from steer.proxy.http.forwarding import Forwarding, render_response
+from steer.proxy.http.framing import Body, ChunkedBody, LengthBody, chunk, last_chunk
+from steer.proxy.http.head import RequestHead, ResponseHead, find_loop, read_request
+from steer.proxy.http.reply import frame_reply
+from steer.proxy.pace import Pace
+from steer.proxy.settings import ListenerSettings
+from steer.proxy.websocket import accept_for
+
+if TYPE_CHECKING:
+    from steer.proxy.plane import DataPlane
+    from steer.proxy.tunnel import Tunnel
+
+MAX_PIPELINED = 64 * 1024
+"""Bytes of requests that wait behind the one that is being answered; then reading stops."""
+MAX_DISCARDED = 64 * 1024
+"""Bytes of a body that nobody wants any more, read for the sake of the connection; more closes it."""
+JOINED = 16 * 1024
+"""Bytes of a body that are copied behind its head, to go out in one record of TLS; longer ones are not copied."""
+LINGER_S = 1.0
+"""Long enough for the last bytes in flight, short enough not to gather dead connections."""
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class ClientConnection(asyncio.Protocol):
+    """See the module. Also the `ClientStream` of its exchange."""
+
+    # For the life of the connection.
+    transport: asyncio.Transport
+    address = ""
+    deadline = inf
+    watched = inf
+    tunnel: Tunnel | None = None
+    _tls: ssl.SSLObject | None = None
+    _forwarding: Forwarding | None = None
+    covered = ""
+    _eof = False
+    _lingering = False
+    is_blocked = False
+
+    # Of the request that is being read.
+    exchange: Exchange | None = None
+    body_is_held = False
+    _buffer = b""
+    _body: Body | None = None
+    _body_size = 0
+    _pace: Pace | None = None
+    _paused = False
+    _advancing = False
+
+    # Of the response that is being written.
+    finished_response = False
+    _chunked = False
+    _keeps = True
+    _discarded = 0
+
+    def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
+        self.plane = plane
+        self.listener = listener
+        self.write_timeout = listener.limits.idle
+        self.body_grace = listener.limits.body_grace
+
+    # The transport's side...
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0].removeprefix("::ffff:") if peer else ""
+        self._tls = transport.get_extra_info("ssl_object")
+        if not self.plane.admit(self, self._tls):
+            self._refuse(BUSY.because("this edge has as many connections as it may"))
+            return
+        self.set_deadline(self.listener.limits.head_time)
+
+    def data_received(self, data: bytes) -> None:
+        if self.tunnel is not None:
+            self.tunnel.from_client(data)
+        elif self._lingering:
+            self._discard(data)
+        elif self._body is not None:
+            self._take_body(data)
+        elif self.exchange is not None:
+            self._buffer += data
+            self._update_reading()
+        else:
+            self._advance(data)
+
+    def eof_received(self) -> bool:
+        """A client may end its side and still wait for its response; not over TLS, whose transports cannot."""
+        self._eof = True
+        if self.tunnel is not None:
+            return self.tunnel.client_ended()
+        return self.exchange is not None and self._body is None and self._tls is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lingering = True
+        self.plane.dismiss(self)
+        if self.tunnel is not None:
+            self.tunnel.client_gone()
+        elif self.exchange is not None:
+            self.exchange.client_gone()
+
+    def pause_writing(self) -> None:
+        self.is_blocked = True
+        if self.tunnel is not None:
+            self.tunnel.hold_node(True)
+        elif self.exchange is not None:
+            self.exchange.on_client_blocked(True)
+
+    def resume_writing(self) -> None:
+        self.is_blocked = False
+        if self.tunnel is not None:
+            self.tunnel.hold_node(False)
+        elif self.exchange is not None:
+            self.exchange.on_client_blocked(False)
+
+    # Deadlines...
+
+    def set_deadline(self, seconds: float) -> None:
+        deadline = self.deadline = self.plane.now + seconds
+        if deadline < self.watched:
+            self.plane.deadlines.watch(self)
+
+    def expire(self, now: float) -> None:
+        if self.tunnel is not None:
+            self.tunnel.expire()
+        elif self._lingering:
+            self.transport.abort()
+        elif self.exchange is not None:
+            self.exchange.on_deadline(now)
+        elif self._body is not None:
+            self.transport.abort()
+        elif self._buffer:
+            self._refuse(HEAD_TOO_SLOW.because("the head did not come in time"))
+        else:
+            self.transport.close()
+
+    # Reading requests...
+
+    def _advance(self, data: bytes) -> None:
+        """Read and start what is here, until a request waits for its response or a head is not whole."""
+        if self._buffer:
+            data = self._buffer + data
+        self._advancing = True
+        while self._take_head(data) and self._buffer and self.exchange is None and not self._lingering:
+            data = self._buffer
+        self._advancing = False
+        if self._buffer and self.exchange is not None:
+            if self._body is not None:
+                data, self._buffer = self._buffer, b""
+                self._take_body(data)
+            self._update_reading()
+
+    def _take_head(self, data: bytes) -> bool:
+        """Start the request whose head begins the data, keep the rest; False if the head is not whole yet."""
+        if data[:2] == b"\r\n":
+            # RFC 9112 section 2.2: one empty line before a request is passed over.
+            data = data[2:]
+        limits = self.listener.limits
+        end = data.find(b"\r\n\r\n", 0, limits.head + 4)
+        if end < 0:
+            self._buffer = data
+            self._wait_for_head(data)
+            return False
+        self._buffer = data[end + 4 :]
+        head = read_request(data[:end], limits.fields, self.listener.allow_underscores)
+        if type(head) is Failure:
+            self._refuse(head)
+            return False
+        assert type(head) is RequestHead
+        self._start(head)
+        return True
+
+    def _wait_for_head(self, data: bytes) -> None:
+        limit = self.listener.limits.head
+        if len(data) > limit:
+            too_long = TARGET_TOO_LONG if b"\r\n" not in data[:limit] else HEAD_TOO_LARGE
+            self._refuse(too_long.because(f"more than {limit} bytes"))
+        elif _BARE_LF.search(data) is not None:
+            self._refuse(MALFORMED.because("a line ends with LF alone"))
+        elif self.deadline > self.plane.now + self.listener.limits.head_time:
+            self.set_deadline(self.listener.limits.head_time)
+
+    def _start(self, head: RequestHead) -> None:
+        plane, limits = self.plane, self.listener.limits
+        if head.target == plane.health_path and head.method in ("GET", "HEAD") and not head.has_body:
+            self._answer_health(head)
+            return
+        exchange = self.exchange = Exchange(plane, self, head, plane.new_id())
+        if head.chunked or head.content_length > 0:
+            self._discarded = 0
+            self._body = ChunkedBody() if head.chunked else LengthBody(head.content_length)
+            self._body_size = 0
+            self._pace = Pace(plane.now, limits.body_rate, limits.body_grace)
+        if not head.host:
+            exchange.answer(MALFORMED.because("there is no Host"))
+        elif limits.body and head.content_length > limits.body:
+            exchange.answer(BODY_TOO_LARGE.because(f"more than {limits.body} bytes"))
+        elif head.via and (loop := find_loop(head, plane.via)) is not None:
+            exchange.answer(loop)
+        elif self.listener.redirect_port:
+            self._redirect(exchange, head)
+        elif head.max_forwards == 0 and head.method == "OPTIONS":
+            self._answer_options(exchange)
+        else:
+            exchange.start()
+
+    def _take_body(self, data: bytes) -> None:
+        body, exchange = self._body, self.exchange
+        assert body is not None
+        payload = body.take(data)
+        if body.done:
+            self._body = None
+            self._buffer = body.rest
+        if exchange is None:
+            self._discard_body(len(data), body)
+            return
+        if body.broken:
+            exchange.reject(MALFORMED.because(body.broken))
+            return
+        self._body_size += len(payload)
+        if self._pace is not None:
+            self._pace.count(len(payload))
+        limit = self.listener.limits.body
+        if limit and self._body_size > limit:
+            exchange.reject(BODY_TOO_LARGE.because(f"more than {limit} bytes"))
+        elif payload or body.done:
+            exchange.request_payload(payload, body.trailers if body.done else None)
+
+    def _discard_body(self, size: int, body: Body) -> None:
+        """The response is out, and the rest of the body only stands between us and the next request."""
+        self._discarded += size
+        if body.broken or self._discarded > MAX_DISCARDED:
+            self.transport.close()
+        elif body.done:
+            self._advance(b"")
+
+    # What of the request the exchange steers...
+
+    def hold_body(self, held: bool) -> None:
+        if held == self.body_is_held:
+            return
+        self.body_is_held = held
+        if self._pace is not None:
+            (self._pace.hold if held else self._pace.go_on)(self.plane.now)
+        self._update_reading()
+
+    def body_patience(self, now: float) -> float:
+        return self._pace.patience(now) if self._pace is not None else self.body_grace
+
+    def _update_reading(self) -> None:
+        pause = (self.body_is_held and self._body is not None) or (
+            self.exchange is not None and len(self._buffer) > MAX_PIPELINED
+        )
+        if pause == self._paused or self.transport.is_closing():
+            return
+        self._paused = pause
+        if pause:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def covers(self, host: str) -> bool:
+        if self._tls is None:
+            return True
+        assert self.listener.tls is not None
+        if not self.listener.tls.covers(self._tls, host):
+            return False
+        self.covered = host
+        return True
+
+    def forwarding(self, head: RequestHead) -> bytes:
+        if self._forwarding is None:
+            self._forwarding = Forwarding(self.address, self.listener.scheme, self.plane.via)
+        return self._forwarding.lines(head.authority, head.http10)
+
+    # Writing responses...
+
+    def send_interim(self, head: ResponseHead) -> None:
+        """RFC 9110 section 15.2: not to HTTP/1.0 clients."""
+        exchange = self.exchange
+        if exchange is not None and not exchange.head.http10:
+            lines = b"".join(line + b"\r\n" for line in head.lines)
+            self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
+
+    def start_response(self, exchange: Exchange, head: ResponseHead, payload: bytes, complete: bool) -> None:
+        plane = self.plane
+        whole = len(payload) if complete and not exchange.trailers else -1
+        extra, self._chunked, self._keeps = frame_reply(exchange.head, head, whole, self._may_keep(exchange))
+        self.finished_response = complete
+        if plane.reveal or exchange.entry.pinned is not None:
+            extra += plane.revealing(exchange)
+        data = render_response(head, exchange.request_id, plane.via, extra)
+        if self._chunked:
+            payload = chunk(payload)
+            if complete:
+                payload += self._last_chunk(exchange)
+        if len(payload) > JOINED:
+            self.transport.writelines((data, payload))
+        else:
+            self.transport.write(data + payload)
+
+    def send_payload(self, payload: bytes) -> None:
+        self.transport.write(chunk(payload) if self._chunked else payload)
+
+    def finish_response(self) -> None:
+        self.finished_response = True
+        if self._chunked:
+            assert self.exchange is not None
+            self.transport.write(self._last_chunk(self.exchange))
+
+    def _last_chunk(self, exchange: Exchange) -> bytes:
+        """Trailers go only to a client that said it takes them (RFC 9110 section 6.5.1)."""
+        return last_chunk(exchange.trailers if exchange.head.te_trailers else ())
+
+    def _may_keep(self, exchange: Exchange) -> bool:
+        head = exchange.head
+        if not head.keep_alive or self._eof or self.plane.draining:
+            return False
+        if self._body is None:
+            return True
+        left = head.content_length - self._body_size
+        return not head.chunked and not head.expects_continue and left <= MAX_DISCARDED
+
+    def close_after_response(self) -> None:
+        self._keeps = False
+
+    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
+        expected = accept_for(exchange.head.websocket_key)
+        if head.upgrade != b"websocket" or head.websocket_accept != expected:
+            return False
+        extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n" % expected
+        if exchange.entry.pinned is not None or self.plane.reveal:
+            extra += self.plane.revealing(exchange)
+        self.transport.write(render_response(head, exchange.request_id, self.plane.via, extra))
+        return True
+
+    def take_buffer(self) -> bytes:
+        """What came behind the upgrade's head, for the tunnel."""
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def abort(self) -> None:
+        """A reset is the only thing that no client takes for the end of a response."""
+        self._keeps = False
+        self._lingering = True
+        self.transport.abort()
+
+    # The edge's own answers...
+
+    def answer(self, exchange: Exchange, failure: Failure, page: bytes) -> int:
+        fields = answers.failure_fields(failure)
+        if page:
+            kind, body = "text/html; charset=utf-8", page
+        else:
+            kind, body = answers.failure_body(failure, accept_of(exchange.head), exchange.request_id)
+        fields["Content-Type"] = kind
+        self._keeps = self._may_keep(exchange) and not failure.closes
+        self._write_answer(exchange, failure.status, fields, body)
+        return len(body)
+
+    def _write_answer(self, exchange: Exchange, status: int, fields: dict[str, str], body: bytes) -> None:
+        self.finished_response = True
+        self.transport.write(
+            answers.answer(
+                status,
+                fields,
+                body,
+                request_id=exchange.request_id,
+                close=not self._keeps,
+                without_body=exchange.method == "HEAD",
+            )
+        )
+
+    def _redirect(self, exchange: Exchange, head: RequestHead) -> None:
+        """To https at the same name, if it is one of ours: an open redirect would serve anybody's name."""
+        if head.host not in self.plane.tables.hosts:
+            exchange.start()
+            return
+        port = self.listener.redirect_port
+        target = head.target.decode() if head.target != b"*" else "/"
+        location = f"https://{head.host}{'' if port == 443 else f':{port}'}{target}"
+        self._keeps = self._may_keep(exchange)
+        self._write_answer(exchange, 308, {"Location": location}, b"")
+        exchange.answered(308)
+
+    def _answer_options(self, exchange: Exchange) -> None:
+        """Max-Forwards has run out: the answer is the edge's (RFC 9110 section 7.6.2)."""
+        self._keeps = self._may_keep(exchange)
+        self._write_answer(exchange, 200, {"Allow": answers.ALLOW}, b"")
+        exchange.answered(200)
+
+    def _answer_health(self, head: RequestHead) -> None:
+        draining = self.plane.draining
+        fields = {"Content-Type": "text/plain", "Cache-Control": "no-store"}
+        if draining:
+            fields |= answers.failure_fields(DRAINING)
+        body = b"draining\n" if draining else b"ok\n"
+        self._keeps = head.keep_alive and not draining
+        status = 503 if draining else 200
+        head_only = head.method == "HEAD"
+        self.transport.write(
+            answers.answer(
+                status, fields, body, request_id=self.plane.new_id(), close=not self._keeps, without_body=head_only
+            )
+        )
+        self._after_response(False)
+
+    def _refuse(self, failure: Failure) -> None:
+        """No exchange: the head itself is wrong, late or too much."""
+        request_id = self.plane.new_id()
+        kind, body = answers.failure_body(failure, b"", request_id)
+        fields = {**answers.failure_fields(failure), "Content-Type": kind}
+        self.transport.write(answers.answer(failure.status, fields, body, request_id=request_id, close=True))
+        self.plane.log_refusal(self, failure, request_id)
+        self._buffer = b""
+        self._linger()
+
+    # After a response...
+
+    def exchange_settled(self) -> None:
+        exchange = self.exchange
+        self.exchange = None
+        self.body_is_held = False
+        self._after_response(exchange is not None and self._body is not None)
+
+    def _after_response(self, body_unread: bool) -> None:
+        if self._lingering:
+            return
+        if not self._keeps or self._eof:
+            if body_unread or self._buffer:
+                self._linger()
+            else:
+                self._lingering = True
+                self.transport.close()
+            return
+        self.set_deadline(self.write_timeout)
+        if self._paused:
+            self._update_reading()
+        if self._buffer and not self._advancing:
+            self._advance(b"")
+
+    def _linger(self) -> None:
+        self._lingering = True
+        self._discarded = 0
+        self._body = None
+        self._buffer = b""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        self.set_deadline(LINGER_S)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > MAX_DISCARDED:
+            self.transport.close()
+
+    def drain(self) -> None:
+        """No further request: an idle connection ends now, a busy one after its response."""
+        if self.exchange is None and self.tunnel is None and not self._buffer:
+            self.transport.close()
+        else:
+            self._keeps = False
+
+
+def accept_of(head: RequestHead) -> bytes:
+    """The request's Accept: which kind of error page its client reads."""
+    for line in head.lines:
+        if line[:7].lower() == b"accept:":
+            return line[7:]
+    return b""

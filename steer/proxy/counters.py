@@ -1,0 +1,71 @@
+"""What a worker counts: plain integers on the hot path, shipped as increments ten times a second."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from typing import Any
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the histograms, seconds; the last bucket is everything above."""
+
+
+class Histogram:
+    """Counts by bucket and their sum, in seconds."""
+
+    __slots__ = ("buckets", "sum")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.buckets[bisect_left(BOUNDS, seconds)] += 1
+        self.sum += seconds
+
+    def drain(self) -> list[float]:
+        """Buckets, then the sum; starts anew. Empty when nothing was observed."""
+        if not any(self.buckets):
+            return []
+        counts: list[float] = [*self.buckets, self.sum]
+        self.__init__()  # type: ignore[misc]
+        return counts
+
+
+class Counters:
+    """Increments since the last `drain`."""
+
+    def __init__(self, nodes: tuple[str, ...]) -> None:
+        self._nodes = nodes
+        self.successes = [0] * len(nodes)
+        self.requests: defaultdict[tuple[tuple[str, str, str], int], int] = defaultdict(int)
+        self.retries: defaultdict[str, int] = defaultdict(int)
+        self.handshakes: defaultdict[tuple[str, bool], int] = defaultdict(int)
+        self.total = Histogram()
+        self.connect = Histogram()
+        self.upstream = [Histogram() for _ in nodes]
+
+    def take_successes(self, index: int) -> int:
+        """The successes of a node not yet told, which go along with a failure of it."""
+        count = self.successes[index]
+        self.successes[index] = 0
+        return count
+
+    def drain(self) -> dict[str, Any]:
+        """What goes to control, without what is empty."""
+        counts: dict[str, Any] = {
+            "successes": {self._nodes[i]: n for i, n in enumerate(self.successes) if n},
+            "requests": [[*labels, f"{code}xx", n] for (labels, code), n in self.requests.items()],
+            "retries": dict(self.retries),
+            "handshakes": [[*key, n] for key, n in self.handshakes.items()],
+            "seconds": self._drain_phases(),
+            "upstream": {self._nodes[i]: drained for i, h in enumerate(self.upstream) if (drained := h.drain())},
+        }
+        self.successes = [0] * len(self._nodes)
+        for table in (self.requests, self.retries, self.handshakes):
+            table.clear()
+        return {name: value for name, value in counts.items() if value}
+
+    def _drain_phases(self) -> dict[str, list[float]]:
+        phases = {"total": self.total, "connect": self.connect}
+        return {name: drained for name, histogram in phases.items() if (drained := histogram.drain())}

@@ -1,0 +1,485 @@
+"""One request and its response: choose -> connect -> send_head -> relay -> settle.
+
+The exchange is callbacks, not a task: whoever has something (the client's connection a piece of the body, the node's
+connection a response, the sweep a deadline) calls in. It belongs to one client stream and, while it is tried, to one
+connection of one node. It ends exactly once, in `_settle`.
+
+    client stream --request_payload--> Exchange --write--> UpstreamConnection --> node
+    client stream <--start_response--- Exchange <--on_response-- UpstreamConnection <-- node
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from steer.errors import (
+    BODY_TOO_SLOW,
+    BUSY,
+    CLIENT_GONE,
+    MISDIRECTED,
+    NO_NODE,
+    NO_NODE_HERE,
+    NO_ROUTE,
+    NODE_BROKE,
+    NODE_TOO_SLOW,
+    NOT_ALLOWED,
+    Failure,
+)
+from steer.proxy.http.forwarding import render_request
+from steer.proxy.http.framing import chunk, last_chunk
+from steer.proxy.http.head import RequestHead, ResponseHead
+from steer.proxy.settings import PoolSettings
+from steer.proxy.stream import ClientStream
+from steer.proxy.upstream.connection import UpstreamConnection
+from steer.proxy.upstream.retry import may_try_again
+from steer.steering.choose import choose, choose_next
+from steer.steering.model import Node, Outcome, Refusal, Route, Verdict
+from steer.steering.tables import HostEntry
+
+if TYPE_CHECKING:
+    from steer.proxy.plane import DataPlane
+
+REFUSALS = {failure.name: failure for failure in (NO_NODE, NO_NODE_HERE, BUSY, NOT_ALLOWED)}
+AVOID_S = 1.0
+"""How long a worker avoids a node that refused it, for itself: until control has surely spoken."""
+DIED = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.CONNECT_TIMEOUT, Outcome.TLS_FAILURE})
+"""A try that ended so costs no retry budget: nothing was sent, or the node is dead."""
+
+
+CHOOSE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(6)
+"""Where an exchange is; decides what a passed deadline means. Plain integers: they are compared for each request."""
+
+
+NO_HOST = HostEntry("", "", (Route("/", ""),))
+"""Whom a request is for until its Host has been looked up."""
+
+
+class Exchange:
+    """Also the `Facts` that steering decides by."""
+
+    # Of this request.
+    entry: HostEntry = NO_HOST
+    pool = ""
+    settings: PoolSettings
+    phase = CHOOSE
+    verdict: Verdict
+    connection: UpstreamConnection | None = None
+    request_done = False
+    tried: tuple[Node, ...] = ()
+    reason = ""
+    error = ""
+    retries = 0
+    status = 0
+    sent_bytes = 0
+    retriable = False
+    _idempotent = False
+    _on_node = False
+    _sent = False
+    _relayed = False
+    _kept_size = 0
+    _replayable = True
+    _charged = False
+    _refreshed = False
+    _tries = 0
+
+    # Times, monotonic seconds.
+    try_at = 0.0
+    head_at = 0.0
+    connect_s = 0.0
+
+    def __init__(self, plane: DataPlane, stream: ClientStream, head: RequestHead, request_id: bytes) -> None:
+        self.plane = plane
+        self.stream = stream
+        self.head = head
+        self.request_id = request_id
+        self.method = head.method
+        self.client = stream.address
+        self.wants_websocket = bool(head.websocket_key)
+        self.started = monotonic()
+        self._kept: list[bytes] = []
+
+    # choose
+
+    def start(self) -> None:
+        """The head has been read: decide where it goes."""
+        plane, head = self.plane, self.head
+        entry = plane.tables.hosts.get(head.host)
+        stream = self.stream
+        if entry is None or not (stream.covered == head.host or stream.covers(head.host)):
+            self.answer(MISDIRECTED.because(f"{head.host} is not served by this connection"))
+            return
+        pool = entry.pool_for(head.path)
+        if pool is None:
+            self.answer(NO_ROUTE.because("no route of this service leads there"))
+            return
+        self.entry, self.pool = entry, pool
+        settings = self.settings = plane.pools[pool]
+        self._idempotent = head.method in settings.idempotent
+        self.retriable = self._idempotent and not head.chunked and head.content_length <= settings.retries.body
+        self.request_done = not head.chunked and head.content_length <= 0
+        self._go(choose(plane.tables, self, plane.load, self.started, plane.dice))
+
+    def _go(self, verdict: Verdict | Refusal) -> None:
+        if type(verdict) is Verdict:
+            self.reason = verdict.reasons[-1]
+            self._try(verdict)
+            return
+        assert type(verdict) is Refusal
+        self.reason = verdict.name
+        self.answer(REFUSALS[verdict.name])
+
+    # connect
+
+    def _try(self, verdict: Verdict) -> None:
+        plane = self.plane
+        node = verdict.node
+        self.verdict = verdict
+        self.tried = (*self.tried, node)
+        self.try_at = plane.now = monotonic() if self._tries else self.started
+        self._tries += 1
+        self._on_node = True
+        self._sent = False
+        plane.load.in_flight[node.index] += 1
+        pool = plane.upstreams[node.index]
+        connection = pool.take()
+        if connection is not None:
+            self._send_head(connection)
+        else:
+            self._enter(CONNECT, self.settings.timeouts.response_head)
+            pool.queue(self)
+
+    def on_connection(self, connection: UpstreamConnection) -> None:
+        """The pool has a connection for us."""
+        self.connect_s = monotonic() - self.try_at
+        self.plane.counters.connect.observe(self.connect_s)
+        self._send_head(connection)
+
+    def on_connect_failure(self, failure: Failure, outcome: Outcome) -> None:
+        """No connection: nothing was sent."""
+        index = self.verdict.node.index
+        if outcome is Outcome.REFUSED:
+            self.plane.load.avoid_until[index] = monotonic() + AVOID_S
+        self._fail(failure, outcome)
+
+    # send_head
+
+    def _send_head(self, connection: UpstreamConnection) -> None:
+        head, plane = self.head, self.plane
+        self.connection = connection
+        self._sent = True
+        settings = self.settings
+        host = head.authority if settings.host == "keep" else plane.host_for(settings, self.tried[-1])
+        data = render_request(head, host, self.stream.forwarding(head), self.request_id)
+        if self._kept:
+            data += b"".join(self._kept)
+        connection.begin(self, data)
+        if self.request_done:
+            self._enter(AWAIT_HEAD, settings.timeouts.response_head)
+        else:
+            self._enter(SEND_BODY, self.stream.body_grace)
+            self._keep_while_useful()
+            self.stream.hold_body(False)
+
+    def request_payload(self, payload: bytes, trailers: tuple[bytes, ...] | None) -> None:
+        """A piece of the request's body. `trailers` is None until the body ends."""
+        data = payload
+        if self.head.chunked:
+            data = chunk(payload)
+            if trailers is not None:
+                data += last_chunk(trailers)
+        self.request_done = trailers is not None
+        if self._replayable or self.connection is None:
+            self._kept.append(data)
+            self._kept_size += len(data)
+        connection = self.connection
+        if connection is None:
+            if self._kept_size > self.settings.retries.body:
+                self.stream.hold_body(True)
+        elif self.phase == SEND_BODY:
+            connection.transport.write(data)
+            self._keep_while_useful()
+            if self.request_done:
+                self._enter(AWAIT_HEAD, self.settings.timeouts.response_head)
+
+    def _keep_while_useful(self) -> None:
+        """Forget the sent part of the body when no retry could use it."""
+        if not self._idempotent or self._kept_size > self.settings.retries.body:
+            self._replayable = False
+            self._kept.clear()
+            self._kept_size = 0
+
+    # relay
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """A 1xx response: passed on, and proof that the node is alive."""
+        self.stream.send_interim(head)
+
+    def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None:
+        """The final response's head, with what came along."""
+        self.head_at = monotonic()
+        status = head.status
+        if status >= 500:
+            outcome = Outcome.GATEWAY_STATUS if status in (502, 503, 504) else Outcome.SERVER_ERROR
+            self._report(outcome, status)
+            if status in self.settings.retries.on_status and self._retry_status(status, complete):
+                return
+        self._relayed = True
+        self.status = status
+        self.phase = RELAY
+        if self.request_done and self._kept:
+            self._kept.clear()
+        self.sent_bytes = len(payload)
+        self.stream.start_response(self, head, payload, complete)
+        if complete:
+            self.on_complete()
+        else:
+            self._enter(RELAY, self.settings.timeouts.idle)
+
+    def on_payload(self, payload: bytes) -> None:
+        self.sent_bytes += len(payload)
+        self.stream.send_payload(payload)
+        self._enter(RELAY, self.settings.timeouts.idle)
+
+    def on_complete(self) -> None:
+        """The response is whole."""
+        connection, stream = self.connection, self.stream
+        assert connection is not None
+        if not stream.finished_response:
+            stream.finish_response()
+        if connection.overran:
+            stream.close_after_response()
+        if self.status < 500:
+            self._succeed()
+        self._leave_node(self.request_done)
+        self._settle()
+
+    def on_upgraded(self, head: ResponseHead, payload: bytes) -> None:
+        """101: from here on the two connections are a tunnel."""
+        if not self.stream.accept_upgrade(self, head):
+            self.on_node_failure(NODE_BROKE.because("the 101 does not match the upgrade"), Outcome.BROKEN)
+            return
+        connection = self.connection
+        assert connection is not None
+        self.status = 101
+        self.head_at = monotonic()
+        self._relayed = True
+        self._succeed()
+        self.plane.open_tunnel(self, connection, payload)
+
+    # flow control
+
+    def on_node_blocked(self, blocked: bool) -> None:
+        """The node does not take the body as fast as the client sends it."""
+        self.stream.hold_body(blocked)
+        if self.phase == SEND_BODY:
+            self._enter(SEND_BODY, self.settings.timeouts.request_idle if blocked else self.stream.body_grace)
+
+    def on_client_blocked(self, blocked: bool) -> None:
+        """The client does not take the response as fast as the node sends it."""
+        if self.connection is None or self.connection.lost:
+            return
+        transport = self.connection.transport
+        if blocked:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+        self._enter(self.phase, self.stream.write_timeout if blocked else self.settings.timeouts.idle)
+
+    # what goes wrong
+
+    def on_node_failure(self, failure: Failure, outcome: Outcome) -> None:
+        """The node broke off, broke a rule, or took too long."""
+        self._fail(failure, outcome)
+
+    def on_deadline(self, now: float) -> None:
+        """The phase took too long."""
+        total = self.settings.timeouts.total
+        if total and now >= self.started + total:
+            self._fail(NODE_BROKE.because("the request took too long in all"), Outcome.RESPONSE_TIMEOUT)
+        elif self.phase == CONNECT:
+            self.reject(BUSY.because("no connection to the node became free in time"))
+        elif self.phase == AWAIT_HEAD:
+            self._fail(NODE_TOO_SLOW.because("no response in time"), Outcome.RESPONSE_TIMEOUT)
+        elif self.phase == SEND_BODY:
+            self._on_body_deadline(now)
+        elif self.stream.is_blocked:
+            self.client_gone()
+        else:
+            self._fail(NODE_TOO_SLOW.because("the response stalled"), Outcome.RESPONSE_TIMEOUT)
+
+    def _on_body_deadline(self, now: float) -> None:
+        if self.stream.body_is_held:
+            self._fail(NODE_TOO_SLOW.because("the node stopped taking the request"), Outcome.RESPONSE_TIMEOUT)
+            return
+        patience = self.stream.body_patience(now)
+        if patience > 0:
+            self._enter(SEND_BODY, patience)
+        else:
+            self.client_too_slow()
+
+    def client_too_slow(self) -> None:
+        """The client does not send its body: 408, no evidence against the node."""
+        self._leave_node(reusable=False)
+        if self._relayed:
+            self.client_gone()
+        else:
+            self.answer(BODY_TOO_SLOW.because("the body came too slowly"))
+
+    def client_gone(self) -> None:
+        """The client hung up, or stopped reading: no evidence against the node."""
+        if self.phase == SETTLED:
+            return
+        if not self._relayed:
+            self.status = CLIENT_GONE.status
+        self.error = CLIENT_GONE.name
+        self._leave_node(reusable=False)
+        self.stream.abort()
+        self._settle()
+
+    def reject(self, failure: Failure) -> None:
+        """The request turned out to be wrong after it had been started: its body breaks a rule."""
+        self._leave_node(reusable=False)
+        if self._relayed:
+            self.error = failure.name
+            self.stream.abort()
+            self._settle()
+        else:
+            self.answer(failure)
+
+    def _fail(self, failure: Failure, outcome: Outcome) -> None:
+        connection, sent = self.connection, self._sent
+        stale = connection is not None and connection.served > 1 and connection.heard_nothing
+        self._leave_node(reusable=False)
+        if self._relayed:
+            self._report(outcome, 0)
+            self.error = failure.name
+            self.stream.abort()
+            self._settle()
+        elif stale and outcome is Outcome.RESET and self._idempotent and self._replayable and not self._refreshed:
+            self._refresh()
+        else:
+            self._report(outcome, 0)
+            if not self._retry(failure, outcome, sent):
+                self.answer(self._name(failure))
+
+    def _refresh(self) -> None:
+        """A kept connection ended as we used it: the node closed it for its age. No evidence; same node, new connection.
+
+        Once only: if the node is dead, the new connection says so, and that is evidence.
+        """
+        self._refreshed = True
+        self.tried = self.tried[:-1]
+        pool = self.plane.upstreams[self.verdict.node.index]
+        pool.close_idle()
+        self._try(self.verdict)
+
+    def _name(self, failure: Failure) -> Failure:
+        """A pinned hostname whose datacentre cannot be reached says so by name."""
+        return NO_NODE_HERE.because(failure.detail) if self.entry.pinned and not self._sent else failure
+
+    def _retry(self, failure: Failure, outcome: Outcome, sent: bool) -> bool:
+        rules = self.settings.retries
+        if len(self.tried) > rules.attempts or not may_try_again(
+            failure,
+            sent=sent,
+            idempotent=self._idempotent,
+            replayable=self._replayable,
+            on_timeout=rules.on_timeout,
+        ):
+            return False
+        return self._try_next(outcome.value, free=outcome in DIED)
+
+    def _retry_status(self, status: int, complete: bool) -> bool:
+        """Leave a 502, 503 or 504 behind and try another node; False where that cannot be: it is relayed then."""
+        rules = self.settings.retries
+        if len(self.tried) > rules.attempts or not (self._idempotent and self._replayable):
+            return False
+        return self._try_next(f"status_{status}", free=False, reusable=complete)
+
+    def _try_next(self, why: str, *, free: bool, reusable: bool = False) -> bool:
+        plane = self.plane
+        if not free and not self._charged and not plane.budgets[self.pool].take():
+            return False
+        verdict = choose_next(plane.tables, self, self.tried, plane.load, monotonic(), plane.dice)
+        if type(verdict) is not Verdict:
+            if not free and not self._charged:
+                plane.budgets[self.pool].give_back()
+            return False
+        self._charged = self._charged or not free
+        self.retries += 1
+        plane.counters.retries[why] += 1
+        self._leave_node(reusable=reusable and self.request_done)
+        self._refreshed = False
+        self._go(verdict)
+        return True
+
+    @property
+    def trailers(self) -> tuple[bytes, ...]:
+        """Of the response, as far as it has come."""
+        return self.connection.trailers if self.connection is not None else ()
+
+    # evidence
+
+    def _succeed(self) -> None:
+        plane, index = self.plane, self.verdict.node.index
+        plane.counters.upstream[index].observe(self.head_at - self.try_at)
+        if self.entry.pinned is not None:
+            return
+        if self.verdict.trial:
+            self._report(Outcome.SUCCESS, self.status)
+        else:
+            plane.counters.successes[index] += 1
+
+    def _report(self, outcome: Outcome, status: int) -> None:
+        if self.entry.pinned is None:
+            self.plane.observe(self, self.verdict, outcome, status)
+
+    # settle
+
+    def answer(self, failure: Failure) -> None:
+        """The edge answers itself."""
+        self._relayed = True
+        self.error = failure.name
+        self.status = failure.status
+        page = self.settings.page if failure.name == "no_node" else b""
+        self.sent_bytes = self.stream.answer(self, failure, page)
+        self._settle()
+
+    def answered(self, status: int) -> None:
+        """The stream has answered by itself (a redirect, OPTIONS): nothing was wrong."""
+        self.status = status
+        self._settle()
+
+    def tunnel_ended(self, to_client: int) -> None:
+        """The WebSocket is over."""
+        self.sent_bytes = to_client
+        self._leave_node(reusable=False)
+        self._settle()
+
+    def _leave_node(self, reusable: bool = False) -> None:
+        if not self._on_node:
+            return
+        self._on_node = False
+        index = self.verdict.node.index
+        self.plane.load.in_flight[index] -= 1
+        if self.phase == CONNECT:
+            self.plane.upstreams[index].leave(self)
+        connection = self.connection
+        if connection is not None:
+            self.connection = None
+            connection.release(reusable)
+
+    def _enter(self, phase: int, seconds: float) -> None:
+        self.phase = phase
+        total = self.settings.timeouts.total
+        if total:
+            seconds = min(seconds, self.started + total - self.plane.now)
+        self.stream.set_deadline(seconds)
+
+    def _settle(self) -> None:
+        self.phase = SETTLED
+        if self._charged:
+            self.plane.budgets[self.pool].give_back()
+        self.plane.settle(self)
+        self.stream.exchange_settled()

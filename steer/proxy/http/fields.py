@@ -1,0 +1,160 @@
+"""What to do with each field of a head: one look-up for each line.
+
+A head's lines repeat: from request to request of a client, and from client to client (`Accept-Encoding: gzip`). So
+the verdict on a line is kept by the line itself, as HPACK does in HTTP/2, and a known line costs one look-up.
+The memory is bounded in lines and in bytes for each line, holds no secrets (Cookie, Authorization and all fields of
+unknown length go by their name each time), and starts anew when it is full: a hostile client can make it useless,
+never large and never wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from steer.proxy.http.grammar import FIELD
+
+Entry = tuple[int, bytes]
+"""What to do, and the value without white space."""
+
+MAX_KNOWN_LINES = 4096
+"""About 1 MiB at most. Browsers of one site send some hundreds of different lines."""
+MAX_KNOWN_LINE = 200
+"""Bytes. Longer lines are mostly unique (cookies, referrers)."""
+
+PASS: Final = 0
+DROP: Final = 1
+BROKEN: Final = 2
+UNDERSCORE: Final = 3
+HOST: Final = 4
+CONTENT_LENGTH: Final = 5
+TRANSFER_ENCODING: Final = 6
+CONNECTION: Final = 7
+UPGRADE: Final = 8
+EXPECT: Final = 9
+TE: Final = 10
+VIA: Final = 11
+MAX_FORWARDS: Final = 12
+WEBSOCKET_KEY: Final = 13
+TRAILER: Final = 14
+DATE: Final = 15
+WEBSOCKET_ACCEPT: Final = 16
+PASS_UNKEPT: Final = 17
+"""Passes, and is never remembered: it may hold a secret."""
+KEEP_ALIVE: Final = 18
+"""`Connection: keep-alive` and nothing else, which most clients and nodes send: it says something in HTTP/1.0 only."""
+
+HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings")
+"""RFC 9110 section 7.6.1, besides those that have a kind of their own."""
+
+FORWARDING = (
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-forwarded-server",
+    b"x-real-ip",
+    b"x-request-id",
+    b"traceparent",
+    b"tracestate",
+)
+"""Set anew by the edge: what an untrusted client says of itself does not count."""
+
+NOT_IN_CONNECTION = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"content-type",
+        b"cookie",
+        b"authorization",
+        b"via",
+        b"date",
+        *FORWARDING,
+    }
+)
+"""Fields that Connection may not name, for a node would then miss what the edge decided by, or whom it speaks to."""
+
+REQUEST_KINDS: Mapping[bytes, int] = {
+    b"host": HOST,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"expect": EXPECT,
+    b"te": TE,
+    b"trailer": TRAILER,
+    b"via": VIA,
+    b"max-forwards": MAX_FORWARDS,
+    b"sec-websocket-key": WEBSOCKET_KEY,
+    b"cookie": PASS_UNKEPT,
+    b"authorization": PASS_UNKEPT,
+    **dict.fromkeys(HOP_BY_HOP, DROP),
+    **dict.fromkeys(FORWARDING, DROP),
+    b"x-session-stale": DROP,
+}
+
+RESPONSE_KINDS: Mapping[bytes, int] = {
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"trailer": TRAILER,
+    b"date": DATE,
+    b"sec-websocket-accept": WEBSOCKET_ACCEPT,
+    b"set-cookie": PASS_UNKEPT,
+    b"te": DROP,
+    **dict.fromkeys(HOP_BY_HOP, DROP),
+    b"x-request-id": DROP,
+    b"x-session-stale": DROP,
+}
+
+
+def classify_request_line(line: bytes) -> Entry:
+    """What to do with one line of a request's head."""
+    return _classify(line, REQUEST_KINDS, drop_underscores=True)
+
+
+def classify_response_line(line: bytes) -> Entry:
+    """What to do with one line of a response's head."""
+    return _classify(line, RESPONSE_KINDS, drop_underscores=False)
+
+
+def _classify(line: bytes, kinds: Mapping[bytes, int], *, drop_underscores: bool) -> Entry:
+    match = FIELD.fullmatch(line)
+    if match is None:
+        return BROKEN, line
+    name = match[1].lower()
+    kind = kinds.get(name)
+    if kind is None:
+        kind = PASS
+        if name.startswith(b"x-steer-"):
+            kind = DROP
+        elif drop_underscores and b"_" in name:
+            kind = UNDERSCORE
+    value = match[2].strip(b" \t")
+    if kind == CONNECTION and value.lower() == b"keep-alive":
+        kind = KEEP_ALIVE
+    return kind, value
+
+
+class KnownLines(dict[bytes, Entry]):
+    """line -> what to do; a line not seen before is classified by `__missing__`, and kept if it may be."""
+
+    def __init__(self, classify: Callable[[bytes], Entry]) -> None:
+        super().__init__()
+        self._classify = classify
+
+    def __missing__(self, line: bytes) -> Entry:
+        entry = self._classify(line)
+        if len(line) <= MAX_KNOWN_LINE and entry[0] not in (PASS_UNKEPT, BROKEN):
+            if len(self) >= MAX_KNOWN_LINES:
+                self.clear()
+            self[line] = entry
+        return entry
+
+
+def name_of(line: bytes) -> bytes:
+    """The lower-case name of a line that has been classified."""
+    return line.partition(b":")[0].lower()

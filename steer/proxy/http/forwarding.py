@@ -1,0 +1,99 @@
+"""What the edge tells the node about the client, and the client about the edge.
+
+Everything here that lasts for a connection is made once for it: `Forwarding.lines(authority)` is one look-up in the
+common case. RFC 7239 (Forwarded), RFC 9110 section 7.6.3 (Via), W3C Trace Context (traceparent).
+"""
+
+from __future__ import annotations
+
+import re
+
+from steer.proxy.http.head import RequestHead, ResponseHead
+
+MAX_AUTHORITIES = 8
+"""Kept for one connection: a browser that coalesces hosts on HTTP/1.1 does not exist, a scanner does."""
+
+_NOT_IN_PSEUDONYM = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def pseudonym(edge_name: str) -> bytes:
+    """The edge's name in Via: the same for all its workers, another for each edge."""
+    return b"steer-" + _NOT_IN_PSEUDONYM.sub("-", edge_name).encode()
+
+
+class Forwarding:
+    """The forwarding fields for the requests of one client connection."""
+
+    __slots__ = ("_client", "_made", "_scheme", "_via")
+
+    def __init__(self, client: str, scheme: str, via: bytes) -> None:
+        self._client = client
+        self._scheme = scheme
+        self._via = via
+        self._made: dict[bytes, bytes] = {}
+
+    def lines(self, authority: bytes, http10: bool) -> bytes:
+        """The fields, each line ended. `authority` is the request's Host as it came."""
+        lines = self._made.get(authority)
+        if lines is None or http10:
+            lines = self._make(authority.decode("ascii"), "1.0" if http10 else "1.1")
+            if len(self._made) < MAX_AUTHORITIES and not http10:
+                self._made[authority] = lines
+        return lines
+
+    def _make(self, host: str, version: str) -> bytes:
+        client = f'"[{self._client}]"' if ":" in self._client else self._client
+        quoted = f'"{host}"' if ":" in host else host
+        return (
+            (
+                f"X-Forwarded-For: {self._client}\r\n"
+                f"X-Forwarded-Proto: {self._scheme}\r\n"
+                f"X-Forwarded-Host: {host}\r\n"
+                f"Forwarded: for={client};host={quoted};proto={self._scheme}\r\n"
+                f"Via: {version} "
+            ).encode()
+            + self._via
+            + b"\r\n"
+        )
+
+
+def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id: bytes) -> bytes:
+    """The head that a node gets. `request_id` is 32 hexadecimal digits, and the trace's id as well."""
+    lines = head.lines
+    if head.content_length >= 0:
+        lines = [*lines, b"Content-Length: %d" % head.content_length]
+    elif head.chunked:
+        lines = [*lines, b"Transfer-Encoding: chunked"]
+    if head.websocket_key:
+        lines = [*lines, b"Connection: Upgrade\r\nUpgrade: websocket"]
+    elif head.te_trailers:
+        lines = [*lines, b"TE: trailers\r\nConnection: TE"]
+    if head.expects_continue:
+        lines = [*lines, b"Expect: 100-continue"]
+    if head.max_forwards >= 0:
+        lines = [*lines, b"Max-Forwards: %d" % (head.max_forwards - 1)]
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-00\r\n\r\n" % (
+        head.method.encode(),
+        head.target,
+        host,
+        b"\r\n".join(lines),
+        b"\r\n" if lines else b"",
+        forwarding,
+        request_id,
+        request_id,
+        request_id[16:],
+    )
+
+
+def render_response(head: ResponseHead, request_id: bytes, via: bytes, extra: bytes) -> bytes:
+    """The head that an HTTP/1 client gets, framing apart: `extra` is lines, each ended, that the exchange adds."""
+    lines = head.lines
+    return b"HTTP/1.1 %d %b\r\n%b%b%bVia: 1.1 %b\r\nX-Request-Id: %b\r\n\r\n" % (
+        head.status,
+        head.reason,
+        b"\r\n".join(lines),
+        b"\r\n" if lines else b"",
+        extra,
+        via,
+        request_id,
+    )

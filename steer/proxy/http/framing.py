@@ -1,0 +1,204 @@
+"""Where a body ends (RFC 9112 section 6), in both directions.
+
+A reader takes bytes as they come from a socket and gives back the payload in them:
+
+    payload = reader.take(data)
+    reader.done       the message is complete; `reader.rest` holds the bytes behind it
+    reader.broken     a sentence on what breaks the framing; nothing after it can be trusted
+
+A writer is a pair of functions on payload: chunks get a frame, everything else passes as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from steer.proxy.http.grammar import CHUNK_LINE, FIELD
+
+MAX_CHUNK_LINE = 256
+"""Bytes, extensions included. Nobody needs extensions; Go and nginx cap them for the cost that they make."""
+MAX_TRAILERS = 8 * 1024
+"""Bytes of a trailer section: what nginx gives a whole head by default."""
+LAST_CHUNK = b"0\r\n\r\n"
+
+_REFUSED_TRAILERS = re.compile(
+    rb"(?i:transfer-encoding|content-|host|connection|te|trailer|upgrade|expect|max-forwards|range|if-|authorization|"
+    rb"cookie|set-cookie|www-authenticate|proxy-|cache-control|age|date|expires|location|retry-after|vary|warning|via|"
+    rb"forwarded|x-forwarded-|x-real-ip|x-request-id|traceparent|tracestate|x-steer-|x-session-)"
+)
+"""Fields that frame, route, authenticate or control may not come as trailers (RFC 9110 section 6.5.1)."""
+
+
+class NoBody:
+    """A message without a body is done before its first byte."""
+
+    done = True
+    broken = ""
+    rest = b""
+    trailers: tuple[bytes, ...] = ()
+
+    def take(self, data: bytes) -> bytes:
+        self.rest = data
+        return b""
+
+    def end(self) -> bool:
+        return True
+
+
+WHOLE = NoBody()
+"""The body of a message that came in one piece with its head: nothing is left to read, nothing is behind it."""
+
+
+class LengthBody:
+    """A body of `length` bytes."""
+
+    __slots__ = ("broken", "done", "left", "rest")
+    trailers: tuple[bytes, ...] = ()
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+        self.done = length == 0
+        self.broken = ""
+        self.rest = b""
+
+    def take(self, data: bytes) -> bytes:
+        left = self.left - len(data)
+        if left > 0:
+            self.left = left
+            return data
+        self.done = True
+        self.left = 0
+        if left < 0:
+            self.rest = data[left:]
+            return data[:left]
+        return data
+
+    def end(self) -> bool:
+        """The connection ended: was that the end of the body?"""
+        return self.done
+
+
+class UntilClose:
+    """A response's body that ends with the connection (RFC 9112 section 6.3, rule 8)."""
+
+    __slots__ = ("broken", "done", "rest")
+    trailers: tuple[bytes, ...] = ()
+
+    def __init__(self) -> None:
+        self.done = False
+        self.broken = ""
+        self.rest = b""
+
+    def take(self, data: bytes) -> bytes:
+        return data
+
+    def end(self) -> bool:
+        self.done = True
+        return True
+
+
+class ChunkedBody:
+    """A chunked body (RFC 9112 section 7.1), read strictly: CR LF only, bounded lines, bounded trailers.
+
+    Extensions are dropped. Trailers that may be passed on are kept in `trailers` as lines.
+    """
+
+    __slots__ = ("_buffer", "_left", "_state", "broken", "done", "rest", "trailers")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._left = 0
+        self._state = _SIZE
+        self.done = False
+        self.broken = ""
+        self.rest = b""
+        self.trailers: tuple[bytes, ...] = ()
+
+    def take(self, data: bytes) -> bytes:
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        pieces: list[bytes] = []
+        at, size = 0, len(data)
+        while at < size and not self.broken:
+            if self._state == _DATA:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if self._left == 0:
+                    self._state = _DATA_END
+            elif self._state == _SIZE:
+                at = self._take_size(data, at)
+            elif self._state == _DATA_END:
+                at = self._take_data_end(data, at)
+            else:
+                at = self._take_trailers(data, at)
+            if at < 0 or self.done:
+                break
+        return b"".join(pieces) if len(pieces) != 1 else pieces[0]
+
+    def end(self) -> bool:
+        return self.done
+
+    def _take_size(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at, at + MAX_CHUNK_LINE + 2)
+        if end < 0:
+            return self._wait(data, at, MAX_CHUNK_LINE, "a chunk's size line is too long")
+        match = CHUNK_LINE.fullmatch(data, at, end)
+        if match is None:
+            return self._break("a chunk's size is not hexadecimal")
+        self._left = int(match[1], 16)
+        self._state = _DATA if self._left else _TRAILERS
+        return end + 2
+
+    def _take_data_end(self, data: bytes, at: int) -> int:
+        if data.startswith(b"\r\n", at):
+            self._state = _SIZE
+            return at + 2
+        if len(data) - at == 1 and data[at] == 0x0D:
+            return self._wait(data, at, 2, "")
+        return self._break("a chunk does not end where its size says")
+
+    def _take_trailers(self, data: bytes, at: int) -> int:
+        if data.startswith(b"\r\n", at):
+            return self._finish(data, at + 2)
+        end = data.find(b"\r\n\r\n", at, at + MAX_TRAILERS)
+        if end < 0:
+            return self._wait(data, at, MAX_TRAILERS, "the trailers are too long")
+        lines = data[at:end].split(b"\r\n")
+        if not all(FIELD.fullmatch(line) for line in lines):
+            return self._break("a trailer breaks the grammar")
+        self.trailers = tuple(line for line in lines if _REFUSED_TRAILERS.match(line) is None)
+        return self._finish(data, end + 4)
+
+    def _finish(self, data: bytes, at: int) -> int:
+        self.rest = data[at:]
+        self.done = True
+        return at
+
+    def _wait(self, data: bytes, at: int, most: int, complaint: str) -> int:
+        if len(data) - at > most:
+            return self._break(complaint)
+        self._buffer = data[at:]
+        return -1
+
+    def _break(self, complaint: str) -> int:
+        self.broken = complaint
+        return -1
+
+
+_SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
+
+Body = NoBody | LengthBody | ChunkedBody | UntilClose
+
+
+def chunk(payload: bytes) -> bytes:
+    """One chunk; "" for no payload, because a chunk of length 0 would end the body."""
+    return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
+
+
+def last_chunk(trailers: tuple[bytes, ...]) -> bytes:
+    if not trailers:
+        return LAST_CHUNK
+    return b"0\r\n%b\r\n\r\n" % b"\r\n".join(trailers)

@@ -1,0 +1,181 @@
+"""The data plane of one worker: what all its connections share, and its tick.
+
+For the life of the worker: settings, deadlines, counters, log, one pool of connections for each node.
+For the life of a snapshot: the tables that steering chooses by. `apply` swaps them whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from time import monotonic, time
+
+from steer.errors import Failure
+from steer.proxy.access_log import AccessLog
+from steer.proxy.client import ClientConnection
+from steer.proxy.counters import Counters
+from steer.proxy.deadlines import TICK, Deadlines
+from steer.proxy.exchange import NO_HOST, Exchange
+from steer.proxy.http.forwarding import pseudonym
+from steer.proxy.records import Recorder
+from steer.proxy.settings import PlaneSettings, PoolSettings
+from steer.proxy.tunnel import Tunnel
+from steer.proxy.upstream.connection import UpstreamConnection
+from steer.proxy.upstream.pool import NodePool
+from steer.proxy.upstream.retry import Budget
+from steer.steering.choose import Load
+from steer.steering.model import Dice, Node, Observation, Outcome, Snapshot, Topology, Verdict
+from steer.steering.tables import Tables
+
+IDS_AT_ONCE = 256
+"""Request ids made with one call for randomness: 4 KiB."""
+
+
+class DataPlane:
+    """`observe` is called at once with each failure and each trial's outcome."""
+
+    def __init__(
+        self, settings: PlaneSettings, topology: Topology, dice: Dice, report: Callable[[Observation], None]
+    ) -> None:
+        self.settings = settings
+        self.pools = settings.pools
+        self.dice = dice
+        self.draining = False
+        self.reveal = settings.reveal
+        self.via = pseudonym(settings.edge)
+        self.health_path = settings.health_path.encode()
+        self.now = monotonic()
+        self.deadlines = Deadlines(self.now)
+        self.load = Load(len(topology.nodes))
+        self.tables = Tables(topology, Snapshot(), self.now, settings.worker)
+        self.counters = Counters(tuple(node.name for node in topology.nodes))
+        self.recorder = Recorder(self.counters, AccessLog(settings.access_log), NO_HOST)
+        self.upstreams = [
+            NodePool(node.name, settings.addresses[node.index], settings.pools[node.pool]) for node in topology.nodes
+        ]
+        self.budgets = {
+            name: Budget(pool.retries, tuple(node.index for node in pool.nodes), self.load.in_flight)
+            for name, pool in topology.pools.items()
+        }
+        self.connections: set[ClientConnection] = set()
+        self._report = report
+        self._ids = b""
+        self._next_id = 0
+
+    def __repr__(self) -> str:
+        return f"<DataPlane [{len(self.connections)} connections, {sum(self.load.in_flight)} in flight]>"
+
+    # Steering's side...
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Steer by this snapshot from now on. An older one than the present is passed over."""
+        if snapshot.number > self.tables.snapshot.number:
+            self.tables = self.tables.with_snapshot(snapshot, monotonic())
+
+    def observe(self, exchange: Exchange, verdict: Verdict, outcome: Outcome, status: int) -> None:
+        """Something counts as evidence: tell control at once, with the successes that came before it."""
+        index = verdict.node.index
+        now = monotonic()
+        observation = Observation(
+            node=verdict.node.name,
+            outcome=outcome,
+            at=now,
+            worker=self.settings.worker,
+            status=status,
+            client=exchange.client,
+            path=exchange.head.path,
+            latency=now - exchange.try_at,
+            successes=self.counters.take_successes(index),
+            trial=verdict.trial,
+        )
+        self._report(observation)
+
+    # The connections' side...
+
+    def admit(self, connection: ClientConnection, tls: ssl.SSLObject | None) -> bool:
+        """A connection has begun; False: it is one too many."""
+        if tls is not None:
+            self.counters.handshakes[tls.version() or "unknown", bool(tls.session_reused)] += 1
+        self.connections.add(connection)
+        return len(self.connections) <= connection.listener.limits.connections
+
+    def dismiss(self, connection: ClientConnection) -> None:
+        """It has ended."""
+        self.connections.discard(connection)
+        self.deadlines.forget(connection)
+
+    def new_id(self) -> bytes:
+        """A request id: 32 hexadecimal digits, unpredictable, and fit to be a trace id."""
+        at = self._next_id
+        if at >= len(self._ids):
+            self._ids = os.urandom(16 * IDS_AT_ONCE).hex().encode()
+            at = 0
+        self._next_id = at + 32
+        return self._ids[at : at + 32]
+
+    def host_for(self, pool: PoolSettings, node: Node) -> bytes:
+        """The Host that the node sees, where it is not the client's."""
+        if pool.host == "node":
+            return self.settings.addresses[node.index].authority
+        return pool.host.encode()
+
+    def revealing(self, exchange: Exchange) -> bytes:
+        """Who answered and why, as fields: always on pinned hostnames, elsewhere with `edge.reveal`."""
+        node = exchange.verdict.node
+        taken = (exchange.head_at - exchange.started) * 1000
+        return (
+            f"X-Steer-Datacentre: {node.datacentre}\r\nX-Steer-Node: {node.name}\r\n"
+            f"X-Steer-Reason: {exchange.reason}\r\nServer-Timing: steer;dur={taken:.1f}\r\n"
+        ).encode()
+
+    def open_tunnel(self, exchange: Exchange, node: UpstreamConnection, payload: bytes) -> None:
+        """The exchange has become a WebSocket."""
+        client = exchange.stream
+        assert isinstance(client, ClientConnection)
+        tunnel = Tunnel(exchange, client, node, client.listener.limits.websocket_idle)
+        tunnel.open(client.take_buffer(), payload)
+
+    def settle(self, exchange: Exchange) -> None:
+        """A request is over: count it and log it."""
+        self.recorder.record(exchange, time())
+
+    def log_refusal(self, connection: ClientConnection, failure: Failure, request_id: bytes) -> None:
+        """A head that could not be read."""
+        self.recorder.record_refusal(connection.address, failure, request_id, time())
+
+    # Time...
+
+    def tick(self) -> None:
+        """Ten times a second: deadlines, ramps, the log."""
+        now = self.now = monotonic()
+        self.deadlines.sweep(now)
+        self.tables.refresh(now)
+        for pool in self.upstreams:
+            pool.sweep(now)
+        self.recorder.flush()
+
+    async def run_ticks(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK)
+            self.tick()
+
+    async def drain(self, timeout: float) -> None:
+        """Finish what has begun, take nothing new; after `timeout` seconds break off what is left."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.drain()
+        until = monotonic() + timeout
+        while self.connections and monotonic() < until:
+            await asyncio.sleep(TICK)
+        self.close()
+
+    def close(self) -> None:
+        """End every connection now."""
+        for connection in tuple(self.connections):
+            connection.transport.abort()
+        for pool in self.upstreams:
+            pool.close()
+        self.recorder.flush()

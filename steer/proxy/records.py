@@ -1,0 +1,112 @@
+"""What is written down of each request when it is over: counters and one line of the access log."""
+
+from __future__ import annotations
+
+from json import dumps
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from steer.errors import Failure
+from steer.proxy.access_log import AccessLog, Stamp, escaped
+from steer.proxy.counters import Counters
+from steer.steering.model import Node
+from steer.steering.tables import HostEntry
+
+if TYPE_CHECKING:
+    from steer.proxy.exchange import Exchange
+
+_LINE = (
+    '{"time":"%s","client":"%s","method":"%s","host":"%s","target":"%s","status":%d,"bytes":%d,%s"retries":%d,'
+    '"error":"%s","duration_ms":%.2f,"connect_ms":%.2f,"response_head_ms":%.2f,"request_id":"%s"}\n'
+)
+MAX_PLACES = 4096
+"""Combinations of hostname, node and reason that are remembered with their text and their counts."""
+NOWHERE = -1
+"""The node of a request that reached none."""
+
+
+class Place:
+    """What a request was for and where it went: its labels, their text in the log, and the responses by class."""
+
+    __slots__ = ("counts", "labels", "text")
+
+    def __init__(self, entry: HostEntry, node: Node | None, reason: str) -> None:
+        service, group = entry.service, entry.group
+        datacentre, name = (node.datacentre, node.name) if node is not None else ("", "")
+        self.labels = (service, group, datacentre)
+        names = {"service": service, "group": group, "datacentre": datacentre, "node": name, "reason": reason}
+        self.text = dumps(names, separators=(",", ":"))[1:-1] + ","
+        self.counts = [0] * 10
+
+
+class Recorder:
+    """Writes nothing itself: lines and numbers are gathered and go out with the next tick."""
+
+    def __init__(self, counters: Counters, log: AccessLog, nobody: HostEntry) -> None:
+        self.counters = counters
+        self.log = log
+        self._stamp = Stamp()
+        self._places: dict[tuple[HostEntry, int, str], Place] = {}
+        self._refused = Place(nobody, None, "")
+
+    def record(self, exchange: Exchange, wall: float) -> None:
+        """`wall` is seconds since 1970."""
+        duration = monotonic() - exchange.started
+        tried = exchange.tried
+        key = (exchange.entry, tried[-1].index if tried else NOWHERE, exchange.reason)
+        place = self._places.get(key) or self._remember(key, exchange)
+        status = exchange.status
+        place.counts[status // 100] += 1
+        if status != 101:
+            self.counters.total.observe(duration)
+        if self.log.on:
+            head = exchange.head
+            self.log.add(
+                _LINE
+                % (
+                    self._stamp.text(wall),
+                    exchange.client,
+                    head.method,
+                    head.host,
+                    escaped(head.target),
+                    status,
+                    exchange.sent_bytes,
+                    place.text,
+                    exchange.retries,
+                    exchange.error,
+                    duration * 1000,
+                    exchange.connect_s * 1000,
+                    (exchange.head_at - exchange.try_at) * 1000 if exchange.head_at else 0.0,
+                    exchange.request_id.decode(),
+                )
+            )
+
+    def _remember(self, key: tuple[HostEntry, int, str], exchange: Exchange) -> Place:
+        if len(self._places) >= MAX_PLACES:
+            self._tell_counts()
+            self._places.clear()
+        place = self._places[key] = Place(key[0], exchange.tried[-1] if exchange.tried else None, key[2])
+        return place
+
+    def record_refusal(self, client: str, failure: Failure, request_id: bytes, wall: float) -> None:
+        """A head that could not be read: nothing of it is trusted enough to be written down."""
+        place = self._refused
+        place.counts[failure.status // 100] += 1
+        if self.log.on:
+            begin = (self._stamp.text(wall), client, "", "", "", failure.status, 0, place.text)
+            self.log.add(_LINE % (*begin, 0, failure.name, 0.0, 0.0, 0.0, request_id.decode()))
+
+    def drain(self) -> dict[str, Any]:
+        """What goes to control: everything counted since the last time."""
+        self._tell_counts()
+        return self.counters.drain()
+
+    def _tell_counts(self) -> None:
+        for place in (self._refused, *self._places.values()):
+            for code_class, count in enumerate(place.counts):
+                if count:
+                    self.counters.requests[place.labels, code_class] += count
+                    place.counts[code_class] = 0
+
+    def flush(self) -> None:
+        self.log.flush()

@@ -1,0 +1,61 @@
+"""What an exchange asks of its client's side: the same for HTTP/1.1 and whatever multiplexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from steer.errors import Failure
+from steer.proxy.http.head import RequestHead, ResponseHead
+
+if TYPE_CHECKING:
+    from steer.proxy.exchange import Exchange
+
+
+class ClientStream(Protocol):
+    """One request's way back to its client."""
+
+    address: str
+    """The client's IP address as text."""
+    covered: str
+    """The host that `covers` said yes to last."""
+    write_timeout: float
+    """Seconds that a client may leave its response unread."""
+    body_grace: float
+    """Seconds before the pace of a body is looked at."""
+    is_blocked: bool
+    """The client does not take what is written."""
+    body_is_held: bool
+    """The client's body is not being read, by our own will."""
+    finished_response: bool
+
+    def covers(self, host: str) -> bool:
+        """Is this host within what the connection's certificate promised?"""
+
+    def forwarding(self, head: RequestHead) -> bytes:
+        """The forwarding fields for the node, as lines."""
+
+    def hold_body(self, held: bool) -> None:
+        """Stop or go on reading the request's body."""
+
+    def body_patience(self, now: float) -> float:
+        """Seconds until the body, at the pace so far, is too slow; 0 or less: it is."""
+
+    def send_interim(self, head: ResponseHead) -> None: ...
+    def start_response(self, exchange: Exchange, head: ResponseHead, payload: bytes, complete: bool) -> None: ...
+    def send_payload(self, payload: bytes) -> None: ...
+    def finish_response(self) -> None: ...
+    def close_after_response(self) -> None:
+        """Nothing more may follow on this connection."""
+
+    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
+        """Relay a 101 if it answers what was asked; False: it does not."""
+
+    def answer(self, exchange: Exchange, failure: Failure, page: bytes) -> int:
+        """The edge's own answer; returns the length of its body."""
+
+    def abort(self) -> None:
+        """Break the response off, so that the client cannot take it for whole."""
+
+    def set_deadline(self, seconds: float) -> None: ...
+    def exchange_settled(self) -> None:
+        """The exchange is over; the next request may begin."""

@@ -1,0 +1,94 @@
+"""Bytes both ways, once a connection has become a WebSocket: flow control, half-close, an end when both are idle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from steer.proxy.upstream.connection import UpstreamConnection
+
+if TYPE_CHECKING:
+    from steer.proxy.client import ClientConnection
+    from steer.proxy.exchange import Exchange
+
+
+class Tunnel:
+    """Joins a client's connection and a node's. Ends once, and settles the exchange that opened it."""
+
+    def __init__(self, exchange: Exchange, client: ClientConnection, node: UpstreamConnection, idle: float) -> None:
+        self._exchange = exchange
+        self._client = client
+        self._node = node
+        self._idle = idle
+        self._over = False
+        self.to_client = 0
+        self.to_node = 0
+
+    def open(self, from_client: bytes, from_node: bytes) -> None:
+        """Take over both connections, with what had come behind the handshake."""
+        self._client.tunnel = self
+        self._node.tunnel = self
+        if from_node:
+            self.from_node(from_node)
+        if from_client:
+            self.from_client(from_client)
+        self._touch()
+
+    def from_client(self, data: bytes) -> None:
+        self.to_node += len(data)
+        self._node.transport.write(data)
+        self._touch()
+
+    def from_node(self, data: bytes) -> None:
+        self.to_client += len(data)
+        self._client.transport.write(data)
+        self._touch()
+
+    def hold_node(self, held: bool) -> None:
+        """The client takes no more for now."""
+        if not self._node.lost:
+            (self._node.transport.pause_reading if held else self._node.transport.resume_reading)()
+
+    def hold_client(self, held: bool) -> None:
+        """The node takes no more for now."""
+        if not self._over:
+            (self._client.transport.pause_reading if held else self._client.transport.resume_reading)()
+
+    def client_ended(self) -> bool:
+        """The client's side is over; the node may still speak where the transport can be half closed."""
+        if self._node.transport.can_write_eof():
+            self._node.transport.write_eof()
+            return True
+        self._node.transport.close()
+        return False
+
+    def node_ended(self) -> bool:
+        """The node's side is over."""
+        if self._client.transport.can_write_eof():
+            self._client.transport.write_eof()
+            return True
+        self._client.transport.close()
+        return False
+
+    def client_gone(self) -> None:
+        self._end()
+        self._node.close()
+
+    def node_gone(self) -> None:
+        self._end()
+        self._client.transport.close()
+
+    def expire(self) -> None:
+        """Nobody has said anything for too long."""
+        self._client.transport.close()
+
+    def drain(self) -> None:
+        """The edge goes away: end both sides."""
+        self._client.transport.close()
+
+    def _touch(self) -> None:
+        self._client.set_deadline(self._idle)
+
+    def _end(self) -> None:
+        if not self._over:
+            self._over = True
+            self._exchange.tunnel_ended(self.to_client)

@@ -1,0 +1,261 @@
+"""One connection to a node, and the response that is being read from it.
+
+A response reaches the exchange as: any number of `on_interim`, one `on_response` (with the payload that came along,
+and whether that was all), `on_payload`, then `on_complete`; or at any point `on_node_failure`. A connection is used
+again only if nothing speaks against it: see `release`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from steer.errors import NODE_BROKE, NODE_RESET, Failure
+from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody, NoBody, UntilClose
+from steer.proxy.http.head import ResponseHead, read_response
+from steer.steering.model import Outcome
+
+if TYPE_CHECKING:
+    from steer.proxy.upstream.pool import NodePool
+
+MAX_RESPONSE_HEAD = 64 * 1024
+"""Twice what a request may have: nodes set long cookies and policies. nginx's proxy buffers default to 4 to 8 KiB."""
+MAX_INTERIM = 10
+"""1xx responses before the final one; more is a node that keeps a client waiting for ever."""
+
+
+class NodeListener(Protocol):
+    """Who hears the response: the exchange."""
+
+    method: str
+    request_done: bool
+    wants_websocket: bool
+
+    def on_interim(self, head: ResponseHead) -> None: ...
+    def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None: ...
+    def on_payload(self, payload: bytes) -> None: ...
+    def on_complete(self) -> None: ...
+    def on_upgraded(self, head: ResponseHead, payload: bytes) -> None: ...
+    def on_node_failure(self, failure: Failure, outcome: Outcome) -> None: ...
+    def on_node_blocked(self, blocked: bool) -> None: ...
+
+
+class TunnelEnd(Protocol):
+    """Who hears the bytes once the connection is a tunnel."""
+
+    def from_node(self, data: bytes) -> None: ...
+    def node_ended(self) -> bool: ...
+    def node_gone(self) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection to one node. Idle while `exchange` is None."""
+
+    # For the life of the connection.
+    transport: asyncio.Transport
+    served = 0
+    idle_since = 0.0
+    lost = False
+    tunnel: TunnelEnd | None = None
+
+    # Of the response that is being read.
+    exchange: NodeListener | None = None
+    _buffer = b""
+    _body: Body | None = None
+    _head: ResponseHead | None = None
+    _interim = 0
+    _tainted = False
+    _ended = False
+
+    def __init__(self, pool: NodePool) -> None:
+        self.pool = pool
+
+    # The exchange's side.
+
+    def begin(self, exchange: NodeListener, data: bytes) -> None:
+        """Send a request's head, and what there is of its body."""
+        self.exchange = exchange
+        self._head = None
+        self._body = None
+        self._interim = 0
+        self.served += 1
+        self.transport.write(data)
+
+    @property
+    def heard_nothing(self) -> bool:
+        """Not one byte of the response has come."""
+        return self._head is None and not self._buffer and not self._interim
+
+    def release(self, reusable: bool = True) -> None:
+        """The exchange is over: back to the pool, or closed."""
+        self.exchange = None
+        head, body = self._head, self._body
+        if (
+            reusable
+            and head is not None
+            and body is not None
+            and body.done
+            and not head.closes
+            and not (self._tainted or self._ended or self.lost)
+            and self.served < self.pool.settings.keepalive.requests
+        ):
+            self.pool.put(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """End it at once: what the node still sends does not matter."""
+        self.exchange = None
+        if not self.lost:
+            self.transport.abort()
+
+    # The node's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+
+    def data_received(self, data: bytes) -> None:
+        if self.tunnel is not None:
+            self.tunnel.from_node(data)
+        elif self.exchange is None:
+            self._tainted = True
+            self.pool.discard(self)
+            self.close()
+        elif self._body is not None:
+            self._take_body(data)
+        else:
+            self._take_head(data)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self.tunnel is not None:
+            return self.tunnel.node_ended()
+        exchange, body = self.exchange, self._body
+        if exchange is not None and body is not None and not body.done and body.end():
+            exchange.on_complete()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self.pool.lost(self)
+        if self.tunnel is not None:
+            self.tunnel.node_gone()
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            self._end_of_connection(exchange)
+
+    def _end_of_connection(self, exchange: NodeListener) -> None:
+        body = self._body
+        if body is not None and not body.done and body.end():
+            exchange.on_complete()
+        else:
+            detail = "the connection ended before the response" if self.heard_nothing else "the response was cut off"
+            exchange.on_node_failure(NODE_RESET.because(detail), Outcome.RESET)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.on_node_blocked(True)
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.on_node_blocked(False)
+
+    # Reading the response...
+
+    def _take_head(self, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        end = data.find(b"\r\n\r\n")
+        exchange = self.exchange
+        assert exchange is not None
+        if end < 0:
+            self._buffer = data
+            if len(data) > MAX_RESPONSE_HEAD:
+                self._break("the response's head is too large")
+            return
+        head = read_response(data[:end])
+        if type(head) is Failure:
+            self._fail(head)
+            return
+        assert type(head) is ResponseHead
+        rest = data[end + 4 :]
+        if head.status < 200:
+            self._take_interim(exchange, head, rest)
+            return
+        self._head = head
+        if head.content_length == len(rest) and exchange.method != "HEAD":
+            self._body = WHOLE
+            exchange.on_response(head, rest, True)
+            return
+        body = self._body = _body_of(head, exchange.method)
+        payload = body.take(rest)
+        if body.done and body.rest:
+            self._tainted = True
+        if body.broken:
+            self._break(body.broken)
+        else:
+            exchange.on_response(head, payload, body.done)
+
+    def _take_interim(self, exchange: NodeListener, head: ResponseHead, rest: bytes) -> None:
+        self._interim += 1
+        if head.status == 101:
+            if exchange.wants_websocket:
+                self._head = head
+                exchange.on_upgraded(head, rest)
+            else:
+                self._break("101 without an upgrade that was asked for")
+            return
+        if self._interim > MAX_INTERIM:
+            self._break(f"more than {MAX_INTERIM} interim responses")
+            return
+        exchange.on_interim(head)
+        if rest and self.exchange is exchange:
+            self._take_head(rest)
+
+    def _take_body(self, data: bytes) -> None:
+        body, exchange = self._body, self.exchange
+        assert body is not None
+        assert exchange is not None
+        if body.done:
+            self._tainted = True
+            return
+        payload = body.take(data)
+        if payload:
+            exchange.on_payload(payload)
+        if body.broken:
+            self._break(body.broken)
+        elif body.done:
+            self._tainted = self._tainted or bool(body.rest)
+            if self.exchange is exchange:
+                exchange.on_complete()
+
+    @property
+    def trailers(self) -> tuple[bytes, ...]:
+        return self._body.trailers if self._body is not None else ()
+
+    @property
+    def overran(self) -> bool:
+        """The node sent more than the body that it had announced."""
+        return self._tainted
+
+    def _break(self, detail: str) -> None:
+        self._fail(NODE_BROKE.because(detail))
+
+    def _fail(self, failure: Failure) -> None:
+        exchange = self.exchange
+        self._tainted = True
+        if exchange is not None:
+            exchange.on_node_failure(failure, Outcome.BROKEN)
+
+
+def _body_of(head: ResponseHead, method: str) -> Body:
+    """RFC 9112 section 6.3, in its order."""
+    if method == "HEAD" or head.status in (204, 304) or head.content_length == 0:
+        return NoBody()
+    if head.chunked:
+        return ChunkedBody()
+    if head.content_length > 0:
+        return LengthBody(head.content_length)
+    return UntilClose()
