@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -150,16 +150,26 @@ def end(process: subprocess.Popen[str]) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
-    for pid, left in processes().items():
-        # An id may be somebody else's by now: the session, or the time of birth, tells whose it is.
-        if left.session == process.pid or born.get(pid) == left.born:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    _kill_rest(process.pid, born)
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
+
+
+def _kill_rest(session: int, born: Mapping[int, int]) -> None:
+    """SIGKILL to all of that session and of that tree, until none of them lives."""
+    deadline = time.monotonic() + END_S
+    while time.monotonic() < deadline:
+        # An id may be somebody else's by now: the session, or the time of birth, tells whose it is.
+        rest = [pid for pid, each in processes().items() if each.session == session or born.get(pid) == each.born]
+        if not rest:
+            return
+        for pid in rest:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
 
 
 def free_ports(count: int) -> list[int]:

@@ -45,10 +45,10 @@ def run_load(site: Site, target: Proxy, load: Requests | Connections | Transfers
     """The load for `seconds`, from the load's CPU."""
     cpu = site.load_cpu
     match load:
-        case Requests(fields, tls):
-            return run_wrk(target.tls if tls else target.plain, seconds, cpu, tls=tls, fields=fields)
+        case Requests(heads, tls):
+            return run_wrk(target.tls if tls else target.plain, seconds, cpu, tls=tls, heads=heads)
         case Connections(resumed=True):
-            return run_wrk(target.tls, seconds, cpu, tls=True, fields=1, close=True)
+            return run_wrk(target.tls, seconds, cpu, tls=True, heads="bare", close=True)
         case Connections(at_once=at_once):
             return run_client(Job("full", target.tls, at_once, seconds), cpu)
         case Transfers(up, mib, at_once):

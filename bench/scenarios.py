@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Heads = Literal["bare", "browser", "browsers"]
+"""1 field; 12, of which the cookie differs in every request; 12, as many clients send them (loads/request.lua)."""
 Unit = Literal["us/request", "us/connection", "ms/GiB", "KiB/connection"]
 
 
@@ -12,7 +14,7 @@ Unit = Literal["us/request", "us/connection", "ms/GiB", "KiB/connection"]
 class Requests:
     """wrk on connections kept alive; bodies of 1 KiB."""
 
-    fields: Literal[1, 12]
+    heads: Heads
     tls: bool
 
 
@@ -53,10 +55,11 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("plain-1", "HTTP/1.1, 1 field", "us/request", Requests(1, tls=False)),
-    Scenario("plain-12", "HTTP/1.1, 12 fields, one differs", "us/request", Requests(12, tls=False)),
-    Scenario("tls-1", "TLS, 1 field", "us/request", Requests(1, tls=True)),
-    Scenario("tls-12", "TLS, 12 fields, one differs", "us/request", Requests(12, tls=True), most_of_nginx=1.8),
+    Scenario("plain-1", "HTTP/1.1, 1 field", "us/request", Requests("bare", tls=False)),
+    Scenario("plain-12", "HTTP/1.1, 12 fields, one differs", "us/request", Requests("browser", tls=False)),
+    Scenario("tls-1", "TLS, 1 field", "us/request", Requests("bare", tls=True)),
+    Scenario("tls-12", "TLS, 12 fields, one differs", "us/request", Requests("browser", tls=True), most_of_nginx=1.8),
+    Scenario("tls-12-many", "TLS, 12 fields, many clients", "us/request", Requests("browsers", tls=True)),
     Scenario("handshake-full", "new connection, full", "us/connection", Connections(False), most_of_nginx=2.0),
     Scenario("handshake-resumed", "new connection, resumed", "us/connection", Connections(True)),
     Scenario("download-1m", "1 MiB down, TLS", "ms/GiB", Transfers(False, 1, at_once=8), most_of_nginx=1.0),

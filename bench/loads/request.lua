@@ -1,40 +1,48 @@
--- GET /1k with 1 or 12 header fields. Arguments: host, number of fields, seed, "close" or "keep".
--- With 12, the cookie differs in every request: the seed and a counter, never the same twice.
+-- GET /1k. Arguments: host, heads, seed, "close" or "keep". The heads are
+--   bare      1 field: Host
+--   browser   the 12 fields of a browser; the cookie differs in every request (seed and a counter: never the same twice)
+--   browsers  those of many clients: 500 browsers, 31 choices of languages, and a target, a referrer and a cookie that never
+--             come twice
 
-local before, after, varies
+local heads, host, last = "bare", "", "\r\n"
 local seed, count = "", 0
+local agents, languages = {}, {}
+
+local FORMAT = "GET /1k%s HTTP/1.1\r\n"
+  .. "Host: %s\r\n"
+  .. "User-Agent: %s\r\n"
+  .. "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
+  .. "Accept-Language: %s\r\n"
+  .. "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+  .. "Referer: https://%s/services/passports/renew?step=%s\r\n"
+  .. "Cookie: theme=dark; consent=1; session=%s%012x\r\n"
+  .. "Cache-Control: no-cache\r\n"
+  .. "Upgrade-Insecure-Requests: 1\r\n"
+  .. "Sec-Fetch-Site: same-origin\r\n"
+  .. "Sec-Fetch-Mode: navigate\r\n"
+  .. "Sec-Fetch-Dest: document\r\n"
+  .. "\r\n"
 
 function init(args)
-  local host = args[1]
-  seed = args[3]
-  varies = tonumber(args[2]) == 12
-  before = "GET /1k HTTP/1.1\r\nHost: " .. host .. "\r\n"
-  after = args[4] == "close" and "Connection: close\r\n\r\n" or "\r\n"
-  if not varies then
-    return
+  host, heads, seed = args[1], args[2], args[3]
+  last = args[4] == "close" and "Connection: close\r\n\r\n" or "\r\n"
+  for i = 0, 499 do
+    agents[i] = string.format("Mozilla/5.0 (X11; Linux x86_64; rv:%d.%d) Gecko/20100101 Firefox/%d.%d",
+      90 + i / 10, i % 10, 90 + i / 10, i % 10)
   end
-  before = before
-    .. "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
-    .. "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
-    .. "Accept-Language: en-NZ,en;q=0.7,mi;q=0.3\r\n"
-    .. "Accept-Encoding: gzip, deflate, br, zstd\r\n"
-    .. "Referer: https://" .. host .. "/services/passports/renew?step=2\r\n"
-    .. "Cookie: theme=dark; consent=1; session="
-  after = "\r\n"
-    .. "Cache-Control: no-cache\r\n"
-    .. "Upgrade-Insecure-Requests: 1\r\n"
-    .. "Sec-Fetch-Site: same-origin\r\n"
-    .. "Sec-Fetch-Mode: navigate\r\n"
-    .. "Sec-Fetch-Dest: document\r\n"
-    .. "\r\n"
+  for i = 0, 30 do
+    languages[i] = string.format("en-NZ,en;q=0.%d,mi;q=0.%d", 9 - i % 4, i % 8)
+  end
 end
 
 function request()
-  if not varies then
-    return before .. after
-  end
   count = count + 1
-  return before .. seed .. string.format("%012x", count) .. after
+  if heads == "bare" then
+    return "GET /1k HTTP/1.1\r\nHost: " .. host .. "\r\n" .. last
+  elseif heads == "browser" then
+    return string.format(FORMAT, "", host, agents[0], languages[0], host, "2", seed, count)
+  end
+  return string.format(FORMAT, "?page=" .. count, host, agents[count % 500], languages[count % 31], host, count, seed, count)
 end
 
 function done(summary, latency)

@@ -1,4 +1,4 @@
-"""Requests for 1 KiB by wrk, with 1 or 12 header fields (`request.lua`)."""
+"""Requests for 1 KiB by wrk, with the heads that `request.lua` describes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bench.certificate import HOSTNAME
 from bench.loads import LoadFailed, Seen
 from bench.processes import run_to_end
 from bench.proxies import program
+from bench.scenarios import Heads
 
 SCRIPT = Path(__file__).with_name("request.lua")
 CONNECTIONS = 32
@@ -17,7 +18,7 @@ MARK = "RESULT "
 TROUBLES = ("connect", "read", "write", "status", "timeout")
 
 
-def run_wrk(port: int, seconds: int, cpu: int, *, tls: bool, fields: int, close: bool = False) -> Seen:
+def run_wrk(port: int, seconds: int, cpu: int, *, tls: bool, heads: Heads, close: bool = False) -> Seen:
     """Loads `port`. `close`: a connection for each request; over TLS wrk resumes its session.
 
     Raises LoadFailed for any error, and any answer that is not 2xx or 3xx.
@@ -25,7 +26,7 @@ def run_wrk(port: int, seconds: int, cpu: int, *, tls: bool, fields: int, close:
     scheme = "https" if tls else "http"
     url = f"{scheme}://{HOSTNAME}:{port}/"
     options = ["-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT)]
-    script = ["--", f"{HOSTNAME}:{port}", str(fields), secrets.token_hex(8), "close" if close else "keep"]
+    script = ["--", f"{HOSTNAME}:{port}", heads, secrets.token_hex(8), "close" if close else "keep"]
     ended = run_to_end([program("wrk"), *options, url, *script], cpu, SCRIPT.parent, timeout_s=seconds + 30)
     if ended.status != 0:
         raise LoadFailed(ended.last_line)

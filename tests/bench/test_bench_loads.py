@@ -14,6 +14,7 @@ from bench.loads import LoadFailed
 from bench.loads.client import Job, body_length, percentile, repeat
 from bench.loads.own import run_client
 from bench.loads.wrk import parse, run_wrk
+from bench.scenarios import Heads
 
 GOOD = (
     'RESULT {"requests": 300, "duration_us": 2000000, "p50_us": 500, "p99_us": 1500, '
@@ -123,15 +124,18 @@ def recording_origin(heads: list[bytes]) -> Iterator[int]:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
-@pytest.mark.parametrize("fields", [1, 12])
-def test_a_request_has_the_fields_it_is_said_to_have_and_a_cookie_never_comes_twice(fields: int) -> None:
-    heads: list[bytes] = []
-    with recording_origin(heads) as port:
-        seen = run_wrk(port, 1, cpu=0, tls=False, fields=fields)
-    assert seen.operations <= len(heads)
-    assert {head.count(b"\r\n") for head in heads} == {fields}
-    assert all(head.startswith(f"GET /1k HTTP/1.1\r\nHost: localhost:{port}".encode()) for head in heads)
-    if fields == 12:
-        assert len(set(heads)) == len(heads)
-        fixed = {tuple(line for line in head.split(b"\r\n") if not line.startswith(b"Cookie:")) for head in heads}
-        assert len(fixed) == 1
+@pytest.mark.parametrize(("heads", "fields", "differing"), [("bare", 1, 0), ("browser", 12, 1), ("browsers", 12, 5)])
+def test_requests_have_the_fields_they_are_said_to_have_and_no_cookie_comes_twice(
+    heads: Heads, fields: int, differing: int
+) -> None:
+    came: list[bytes] = []
+    with recording_origin(came) as port:
+        seen = run_wrk(port, 1, cpu=0, tls=False, heads=heads)
+    assert seen.operations <= len(came)
+    lines = [head.split(b"\r\n") for head in came]
+    assert {len(each) - 1 for each in lines} == {fields}
+    assert all(each[0].startswith(b"GET /1k") and each[1] == b"Host: localhost:%d" % port for each in lines)
+    different = [len(set(column)) for column in zip(*lines, strict=True)]
+    assert sum(number > 1 for number in different) == differing
+    if heads != "bare":
+        assert max(different) == len(came)
