@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from steer.steering.model import Ejection, Mode, NodeState, Outcome
+from steer.steering.trials import TRIAL_PATIENCE
+from tests.steering.history import History
+from tests.steering.towns import town
+
+PROBING, SERVING, EJECTED = NodeState.PROBING, NodeState.SERVING, NodeState.EJECTED
+
+
+def a_probing_node(*, checked: bool = False, ejection: Ejection | None = None) -> History:
+    history = History(town(2, 1, checked=checked, ejection=ejection))
+    history.fail("wlg-1", 3)
+    history.serve_time("wlg-1")
+    return history
+
+
+def test_only_probing_nodes_get_a_trial() -> None:
+    history = History(town(2, 1))
+    assert history.grant(0) is False
+    history.fail("wlg-1", 3)
+    assert history.grant(0) is False
+    history.serve_time("wlg-1")
+    assert history.grant(0) is True
+    assert history.status("wlg-1").trial > 0
+    assert history.status("wlg-2").trial == 0
+
+
+def test_without_workers_nobody_gets_a_trial() -> None:
+    history = a_probing_node()
+    assert history.ledger.grant_trials((), history.now, history.mono) is False
+
+
+def test_one_trial_at_a_time_and_after_a_second_the_next_worker_has_it() -> None:
+    history = a_probing_node()
+    history.grant(4, 7)
+    first = history.status("wlg-1")
+    history.wait(TRIAL_PATIENCE / 2)
+    assert history.grant(4, 7) is False
+    history.wait(TRIAL_PATIENCE / 2)
+    assert history.grant(4, 7) is True
+    second = history.status("wlg-1")
+    assert {first.trial_worker, second.trial_worker} == {4, 7}
+    assert second.trial > first.trial
+
+
+def test_three_successful_trials_bring_a_node_back_by_the_ramp() -> None:
+    history = a_probing_node()
+    for _ in range(2):
+        history.trial("wlg-1")
+        assert history.state("wlg-1") is PROBING
+    history.trial("wlg-1")
+    status = history.status("wlg-1")
+    assert (status.state, status.ramp_from, status.times, status.cause) == (SERVING, history.mono, 1, "trial")
+
+
+def test_a_failed_trial_ejects_for_longer() -> None:
+    history = a_probing_node()
+    history.trial("wlg-1")
+    history.trial("wlg-1", Outcome.REFUSED)
+    status = history.status("wlg-1")
+    assert (status.state, status.times, status.cause) == (EJECTED, 2, "trial_failed")
+    assert status.until is not None
+    assert 54 <= status.until - history.now <= 66
+
+
+def test_an_answer_that_comes_after_the_trial_moved_on_counts_once() -> None:
+    history = a_probing_node()
+    history.grant(0, 1)
+    early = history.status("wlg-1").trial
+    history.wait(TRIAL_PATIENCE)
+    history.grant(0, 1)
+    for _ in range(5):
+        history.fail("wlg-1", 1, Outcome.SUCCESS, trial=early)
+    assert history.ledger.record("wlg-1").trials_passed == 1
+    assert history.status("wlg-1").trial > early
+
+
+def test_an_answer_of_an_earlier_probing_does_not_count() -> None:
+    history = a_probing_node()
+    history.grant()
+    old = history.status("wlg-1").trial
+    history.trial("wlg-1", Outcome.RESET)
+    history.serve_time("wlg-1")
+    history.fail("wlg-1", 1, Outcome.RESET, trial=old)
+    assert history.state("wlg-1") is PROBING
+
+
+def test_numbers_never_repeat_over_nodes_and_over_a_restart_of_control() -> None:
+    history = a_probing_node()
+    history.fail("akl-1", 3)
+    history.serve_time("akl-1")
+    history.grant(0)
+    numbers = {history.status("wlg-1").trial, history.status("akl-1").trial}
+    after = history.restart(asleep=0.5)
+    after.grant(0)
+    numbers |= {after.status("wlg-1").trial, after.status("akl-1").trial}
+    assert len(numbers) == 4
+
+
+def test_where_the_pool_is_checked_trials_wait_for_the_check() -> None:
+    history = a_probing_node(checked=True)
+    history.check("wlg-1", passed=True)
+    assert history.grant(0) is False
+    history.check("wlg-1", passed=True)
+    assert history.grant(0) is True
+
+
+def test_a_check_that_fails_between_trials_begins_them_anew() -> None:
+    history = a_probing_node(checked=True)
+    history.check("wlg-1", passed=True, times=2)
+    history.trial("wlg-1")
+    history.trial("wlg-1")
+    history.check("wlg-1", passed=False)
+    assert history.grant(0) is False
+    history.check("wlg-1", passed=True, times=2)
+    history.trial("wlg-1")
+    assert history.state("wlg-1") is PROBING
+
+
+def test_a_500_fails_a_trial_only_where_that_detector_is_on() -> None:
+    strict, lenient = a_probing_node(), a_probing_node(ejection=Ejection(server_error_mode=Mode.OBSERVE))
+    strict.trial("wlg-1", Outcome.SERVER_ERROR)
+    lenient.trial("wlg-1", Outcome.SERVER_ERROR)
+    assert (strict.state("wlg-1"), lenient.state("wlg-1")) == (EJECTED, PROBING)
+
+
+def test_a_drained_node_gets_no_trial() -> None:
+    history = a_probing_node()
+    history.ledger.drain("wlg-1", True, history.now, history.mono)
+    assert history.grant(0) is False
+
+
+def test_a_node_for_which_no_request_can_be_a_trial_returns_by_the_ramp_in_the_end() -> None:
+    history = a_probing_node()
+    history.wait(299)
+    assert history.state("wlg-1") is PROBING
+    history.wait(1)
+    assert history.state("wlg-1") is SERVING
+    assert history.status("wlg-1").ramp_from == history.mono
+    assert history.last().detail == "no request could be a trial for 300 s"
+
+
+def test_a_checked_node_returns_so_only_long_after_its_check_passed() -> None:
+    history = a_probing_node(checked=True)
+    history.wait(1000)
+    assert history.state("wlg-1") is PROBING
+    history.check("wlg-1", passed=True, times=2)
+    history.wait(299)
+    assert history.state("wlg-1") is PROBING
+    history.wait(1)
+    assert history.state("wlg-1") is SERVING
