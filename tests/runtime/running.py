@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tests.runtime.echo_edge import Settings
 
@@ -37,6 +37,12 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state not in ("Z", "X")
+
+
+class Snapshot(TypedDict):
+    number: int
+    pid: int
+    """Of the control process that published it."""
 
 
 class Client:
@@ -92,13 +98,22 @@ class RunningEdge:
         finally:
             client.close()
 
-    def snapshot(self) -> dict[str, int]:
-        answer: dict[str, int] = json.loads(self.ask("snapshot"))
+    def snapshot(self) -> Snapshot | None:
+        """As the worker that happens to answer has it."""
+        answer: Snapshot | None = json.loads(self.ask("snapshot"))
         return answer
 
-    def control(self) -> int:
-        """Pid of the control process that published last."""
-        return self.snapshot()["pid"]
+    def await_snapshot(self, after: int = 0) -> Snapshot:
+        """One with a higher number, when all workers have it."""
+        last: list[Snapshot | None] = []
+
+        def is_everywhere() -> bool:
+            last[:] = [self.snapshot() for _ in range(20)]
+            return last[0] is not None and last[0]["number"] > after and all(each == last[0] for each in last)
+
+        until(is_everywhere, f"a snapshot after {after} in every worker")
+        assert last[0] is not None
+        return last[0]
 
     def workers(self) -> set[int]:
         """Pids of those that answered: enough questions to meet all of two or three."""

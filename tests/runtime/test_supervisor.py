@@ -88,18 +88,16 @@ class TestAWorker:
 
 class TestControl:
     def test_that_is_killed_stops_no_worker_and_comes_back_with_the_next_number(self, edge: RunningEdge) -> None:
-        client, workers, killed = edge.connect(), edge.workers(), edge.snapshot()
+        client, workers, killed = edge.connect(), edge.workers(), edge.await_snapshot()
         os.kill(killed["pid"], signal.SIGKILL)
         assert client.ask("ping") == "pong"
-        until(lambda: edge.control() != killed["pid"], "a new control process that publishes")
-        assert edge.snapshot()["number"] > killed["number"]
+        assert edge.await_snapshot(after=killed["number"])["pid"] != killed["pid"]
         assert edge.workers() == workers
 
     def test_that_is_stopped_leaves_a_new_worker_the_last_snapshot(self, tmp_path: Path) -> None:
         with running(tmp_path, workers=1) as edge:
             edge.await_ready()
-            until(lambda: edge.snapshot()["number"] == 1, "the first snapshot")
-            last, worker = edge.snapshot(), int(edge.ask("who"))
+            last, worker = edge.await_snapshot(), int(edge.ask("who"))
             os.kill(last["pid"], signal.SIGSTOP)
             os.kill(worker, signal.SIGKILL)
             assert edge.snapshot() == last
@@ -110,7 +108,7 @@ class TestControl:
         assert len(clients) == 2
         took = []
         for _ in range(5):
-            number = edge.snapshot()["number"]
+            number = edge.await_snapshot()["number"]
             next(iter(clients.values())).ask("observe")
             took.append(
                 until(
