@@ -1,0 +1,112 @@
+"""What must hold for the repository as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import steer
+from steer.config import load, unbuilt
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SCRIPTS = ("install", "demo", "test", "check", "bench", "lock")
+
+# In pieces, so that this file does not hold what it looks for.
+UNWANTED = re.compile(
+    "|".join(
+        (
+            r"pypi\." + "org",
+            r"files\.python" + "hosted",
+            r"registry\.npm" + "js",
+            r"deb\.debian\." + "org",
+            r"(^|[^A-Za-z0-9_.-])/(work|farm|opt/pypi|opt/wheels)" + "/",
+        )
+    ),
+    re.MULTILINE,
+)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("name", [*(f"scripts/{name}" for name in SCRIPTS), ".ci/run"])
+def test_a_script_can_be_run_from_anywhere_and_stops_at_the_first_error(name: str) -> None:
+    path = ROOT / name
+    assert os.access(path, os.X_OK)
+    text = path.read_text()
+    assert text.startswith(("#!/bin/sh\n", "#!/usr/bin/env bash\n"))
+    assert "\nset -eu" in text
+    assert '\ncd "$(dirname "$0")/.."\n' in text
+    shell = "bash" if "bash" in text.splitlines()[0] else "sh"
+    subprocess.run([shell, "-n", str(path)], check=True)
+
+
+def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
+    first_screen = README.splitlines()[:25]
+    for command in ("scripts/demo", "scripts/test"):
+        assert any(line.startswith(f"{command} ") for line in first_screen)
+        assert os.access(ROOT / command, os.X_OK)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/behaviour.md", "docs/design.md", "docs/peers.md"])
+def test_links_lead_to_files_of_the_repository(page: str) -> None:
+    text = (ROOT / page).read_text()
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+    missing = [target for target in targets if not ((ROOT / page).parent / target).exists()]
+    assert missing == []
+
+
+def test_the_configuration_in_the_readme_is_taken_and_uses_nothing_that_is_not_built(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    file = tmp_path / "steer.yaml"
+    file.write_text(example)
+    config = load(file, environ={}, check_files=False)
+    assert unbuilt(config) == ()
+    assert list(config.services) == ["www"]
+
+
+def test_no_registry_host_and_no_path_of_a_machine_stands_in_a_tracked_file() -> None:
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {match[0]!r}" for match in UNWANTED.finditer(text)]
+    assert found == []
+
+
+def test_the_version_is_the_same_in_package_project_and_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert steer.__version__ == project["version"] == headings[0]
+
+
+def test_the_locks_name_every_dependency_and_the_build_backend_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    names = [re.split(r"[<>=\[]", each)[0] for each in project["project"]["dependencies"]]
+    dev = [re.split(r"[<>=\[]", each)[0] for each in project["project"]["optional-dependencies"]["dev"]]
+    backend = [re.split(r"[<>=\[]", each)[0] for each in project["build-system"]["requires"]]
+    assert missing_from("requirements.lock", names + backend) == []
+    assert missing_from("requirements-dev.lock", names + backend + dev) == []
+
+
+def missing_from(lock: str, names: list[str]) -> list[str]:
+    text = (ROOT / lock).read_text()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==\S+ \\\n    --hash=sha256:", text, flags=re.MULTILINE))
+    return [name for name in names if name.lower().replace("_", "-") not in pinned]
+
+
+def test_the_license_is_apache_2_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License\n                           Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert len(text.splitlines()) > 190
