@@ -15,8 +15,8 @@ slot, with what waits in the queue, to its replacement; a closed socket would re
 drain. Reports go up: ready, a heartbeat each 500 ms, and from control each snapshot. Its end is a word too: the
 supervisor died, so the child lets go of the listening sockets, drains and ends.
 
-**silent**: not heard for 2 s (stopped, or its loop is blocked). A neighbour accepts from the slot until its own worker is
-heard again; after 30 s it is killed and replaced. A slot without a process is served by a neighbour at once.
+**silent**: not heard for 2 s (stopped, or its loop is blocked). A neighbour accepts from the slot until its own worker
+is heard again; after 30 s it is killed and replaced. A slot without a process is served by a neighbour at once.
 
 **channel**: control and the workers, over Unix sockets (`channel.py`). Observations and counts go up, snapshots come
 down; the newest one also to whoever connects later. The supervisor holds the listening socket, so connections to a dead
@@ -25,16 +25,17 @@ control process wait for the next one, and a worker that starts meanwhile finds 
     client ──> slot 0 ──> worker 0 ──observation──> control ──snapshot──> all workers
                   └─(worker 0 silent)─> worker 1        └──snapshot──> supervisor ──seat──> the next worker
 
-A child that dies is started again: at once, then after 0.1 s doubling to 5 s, until one lives for 10 s. One that raises a
-SteerError before the edge was ever ready ends the edge: the next would fail the same way.
+A child that dies is started again: at once, then after 0.1 s doubling to 5 s, until one lives for 10 s. One that raises
+a SteerError before the edge was ever ready ends the edge: the next would fail the same way.
 
 Signals to the supervisor: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP and SIGUSR2 are ignored. To a
 child: SIGTERM drains it, and the supervisor starts another. With `--workers 0` there is one process and no supervisor
 (`child.serve_alone`, `channel.InProcessLink`).
 
     sockets.py     binding, privileges                 frames.py, wire.py   values on a Unix socket
-    supervisor.py  the loop of the supervisor          channel.py           workers <-> control
-    processes.py   one child, seen from above          orders.py            supervisor <-> child
+    supervisor.py  its loop, its phases                channel.py           workers <-> control
+    crew.py        the children as a group             orders.py            supervisor <-> child
+    processes.py   one child, seen from above
     slots.py       who helps out                       child.py             what every child does
     seats.py       what a child is given               accepting.py         asyncio servers on slots
     tasks.py       named tasks

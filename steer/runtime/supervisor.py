@@ -2,7 +2,7 @@
 
 It owns its children, the sockets and the last snapshot, and decides nothing about traffic. One round of its loop:
 
-    start what is due -> wait (a signal, a report, 100 ms) -> bury the dead -> judge the silent -> share their slots
+    start what is due -> wait (a signal, a report, 100 ms) -> bury the dead -> kill the lost -> share the slots
 
     RUNNING --SIGTERM--> WORKERS_DRAIN --all ended, or `drain` passed--> CONTROL_ENDS --ended--> OVER
 """
@@ -16,23 +16,21 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from steer.runtime import processes, slots
-from steer.runtime.frames import BrokenFrame
-from steer.runtime.orders import Order, Report, give, read_report
-from steer.runtime.processes import Place, Process
+from steer.runtime.crew import Crew
+from steer.runtime.orders import Order
+from steer.runtime.processes import Place
 from steer.runtime.seats import ControlSeat, Timing, WorkerSeat
 from steer.runtime.sockets import bind_unix, close_all, drop_privileges, raise_file_limit
 
 logger = logging.getLogger("steer.runtime")
-
-_READ = 256 * 1024
-"""More than a socketpair holds: one read empties it, so nobody is judged silent whose heartbeat waits to be read."""
 
 
 class Phase(Enum):
@@ -74,13 +72,15 @@ class Supervisor:
         self._timing = timing or Timing()
         self._workers = [Place(f"worker {slot}", slot) for slot in range(workers)]
         self._control = Place("control", None)
+        self._selector = selectors.DefaultSelector()
+        self._crew = Crew([self._control, *self._workers], self._selector)
+        self._wakeup, self._wakeup_end = socket.socketpair()
         self._handlers: dict[signal.Signals, Any] = {}
         # What changes.
         self._phase = Phase.RUNNING
         self._deadline = 0.0
         self._was_ready = False
         self._status = 0
-        self._snapshot: bytes | None = None
         self._helping: dict[int, int] = {}
 
     def run(self) -> int:
@@ -89,8 +89,6 @@ class Supervisor:
         raise_file_limit()
         if self._user is not None:
             drop_privileges(self._user)
-        self._selector = selectors.DefaultSelector()
-        self._wakeup, self._wakeup_end = socket.socketpair()
         self._take_signals()
         # What is here now lives as long as we do: the children's collectors need not touch, and so copy, its pages.
         gc.collect()
@@ -106,7 +104,7 @@ class Supervisor:
         self._start_due()
         self._wait()
         self._bury_dead()
-        self._judge_silent()
+        self._crew.kill_lost(self._timing.lost)
         self._share_slots()
         self._announce()
         self._advance()
@@ -125,7 +123,7 @@ class Supervisor:
         self._selector.register(self._wakeup, selectors.EVENT_READ)
 
     def _on_signals(self) -> None:
-        for number in self._wakeup.recv(_READ):
+        for number in self._wakeup.recv(4096):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._on_terminate(signal.Signals(number).name)
 
@@ -141,39 +139,28 @@ class Supervisor:
         self._phase = Phase.WORKERS_DRAIN
         self._deadline = time.monotonic() + self._drain + self._timing.grace
         for place in self._workers:
-            if place.process is not None:
-                place.process.send(give(Order.DRAIN))
+            self._crew.order(place, Order.DRAIN)
 
     # Children
 
-    def _places(self) -> Iterator[Place]:
-        yield self._control
-        yield from self._workers
-
-    def _living(self) -> Iterator[tuple[Place, Process]]:
-        for place in self._places():
-            if place.process is not None:
-                yield place, place.process
-
     def _start_due(self) -> None:
         now = time.monotonic()
-        for place in self._places():
+        for place in self._crew.places:
             if self._phase is Phase.RUNNING and place.process is None and now >= place.start_at:
-                place.process = self._start(place)
-                self._selector.register(place.process.link, selectors.EVENT_READ, place)
+                self._start(place)
 
-    def _start(self, place: Place) -> Process:
+    def _start(self, place: Place) -> None:
         if place.slot is None:
-            return processes.start(place.name, self._work_as_control, self._forget_as_control)
-        slot = place.slot
-        return processes.start(place.name, lambda link: self._work_as_worker(slot, link), self._forget_as_worker)
+            self._crew.start(place, self._work_as_control, self._forget_as_control)
+        else:
+            self._crew.start(place, partial(self._work_as_worker, place.slot), self._forget_as_worker)
 
     def _work_as_worker(self, slot: int, link: socket.socket) -> int:
         seat = WorkerSeat(
             slot=slot,
             workers=len(self._workers),
             sockets=self._sockets,
-            snapshot=self._snapshot,
+            snapshot=self._crew.snapshot,
             control=self._hub_path,
             supervisor=link,
             drain=self._drain,
@@ -185,57 +172,34 @@ class Supervisor:
             workers=len(self._workers),
             admin=self._admin,
             hub=self._hub,
-            snapshot=self._snapshot,
+            snapshot=self._crew.snapshot,
             supervisor=link,
             drain=self._drain,
         )
         return self._run_control(seat)
 
-    def _forget(self) -> None:
-        """In a child: let go of what is the supervisor's alone, and of the ways to the other children."""
-        for _, process in self._living():
-            process.link.close()
-        self._selector.close()
-        self._wakeup.close()
-        self._wakeup_end.close()
-
     def _forget_as_worker(self) -> None:
-        self._forget()
+        self._let_go()
         self._hub.close()
         if self._admin is not None:
             self._admin.close()
 
     def _forget_as_control(self) -> None:
-        self._forget()
+        self._let_go()
         close_all(self._sockets)
 
     def _bury_dead(self) -> None:
-        with suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-                pid, status = found
-                for place, process in self._living():
-                    if process.pid == pid:
-                        self._bury(place, process, status)
-
-    def _bury(self, place: Place, process: Process, status: int) -> None:
-        self._hear_out(place, process)
-        process.link.close()
-        place.process = None
-        if self._phase is not Phase.RUNNING:
-            logger.info("%s %s", place.name, processes.describe_end(status))
-        elif not self._was_ready and os.waitstatus_to_exitcode(status) == processes.NOT_STARTABLE:
-            self._give_up()
-        else:
-            now = time.monotonic()
-            delay = place.backoff.next_delay(now - process.born)
-            place.start_at = now + delay
-            logger.error(
-                "%s (pid %d) %s; starting another in %g s",
-                place.name,
-                process.pid,
-                processes.describe_end(status),
-                delay,
-            )
+        for place, process, status in self._crew.bury():
+            end = processes.describe_end(status)
+            if self._phase is not Phase.RUNNING:
+                logger.info("%s %s", place.name, end)
+            elif not self._was_ready and os.waitstatus_to_exitcode(status) == processes.NOT_STARTABLE:
+                self._give_up()
+            else:
+                now = time.monotonic()
+                delay = place.backoff.next_delay(now - process.born)
+                place.start_at = now + delay
+                logger.error("%s (pid %d) %s; starting another in %g s", place.name, process.pid, end, delay)
 
     def _give_up(self) -> None:
         """A child could not start, with the same configuration and sockets that every next one would have."""
@@ -243,81 +207,23 @@ class Supervisor:
         self._begin_drain()
         self._deadline = 0.0
 
-    # Reports
-
     def _wait(self) -> None:
         for key, _ in self._selector.select(self._timing.tick):
             if key.data is None:
                 self._on_signals()
             else:
-                self._hear(key.data)
-
-    def _hear(self, place: Place) -> bool:
-        """Read once. False when there is nothing more to come."""
-        process = place.process
-        assert process is not None, "a link is registered only while its process lives"
-        try:
-            data = process.link.recv(_READ)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
-            self._unregister(process)
-            return False
-        self._read_reports(process, data)
-        return True
-
-    def _hear_out(self, place: Place, process: Process) -> None:
-        """What it said before it died counts: it may be the newest snapshot."""
-        while self._hear(place):
-            pass
-        self._unregister(process)
-
-    def _unregister(self, process: Process) -> None:
-        with suppress(KeyError):
-            self._selector.unregister(process.link)
-
-    def _read_reports(self, process: Process, data: bytes) -> None:
-        process.heard = time.monotonic()
-        try:
-            for body in process.inbox.feed(data):
-                self._take(process, *read_report(body))
-        except BrokenFrame as error:
-            logger.error("process %d says what is no report (%s): killing it", process.pid, error)
-            process.kill()
-
-    def _take(self, process: Process, report: Report, snapshot: bytes) -> None:
-        if report is Report.READY:
-            process.is_ready = True
-        elif report is Report.SNAPSHOT:
-            self._snapshot = snapshot
-
-    # Judgement
-
-    def _judge_silent(self) -> None:
-        now = time.monotonic()
-        for place, process in self._living():
-            if now - process.heard > self._timing.lost and not process.was_killed:
-                logger.error(
-                    "%s (pid %d) was silent for %g s: killing it", place.name, process.pid, now - process.heard
-                )
-                process.kill()
+                self._crew.hear(key.data)
 
     def _share_slots(self) -> None:
         now = time.monotonic()
         wanted = slots.helpers([place.can_serve(now, self._timing.silent) for place in self._workers])
-        for worker, order, slot in list(slots.changes(self._helping, wanted)):
+        for worker, order, slot in slots.changes(self._helping, wanted):
             logger.info("worker %d: %s slot %d", worker, order, slot)
-            process = self._workers[worker].process
-            if process is not None:
-                process.send(give(order, slot))
+            self._crew.order(self._workers[worker], order, slot)
         self._helping = wanted
 
     def _announce(self) -> None:
-        if not self._was_ready and all(
-            place.process is not None and place.process.is_ready for place in self._places()
-        ):
+        if not self._was_ready and self._crew.is_ready:
             self._was_ready = True
             self._on_ready()
 
@@ -336,11 +242,10 @@ class Supervisor:
         # It outlives the workers, for their last counts. A deadline of 0 is an order to end at once: it stays.
         if self._deadline:
             self._deadline = time.monotonic() + self._timing.control
-        if self._control.process is not None:
-            self._control.process.send(give(Order.DRAIN))
+        self._crew.order(self._control, Order.DRAIN)
 
     def _kill_rest(self) -> None:
-        for place, process in self._living():
+        for place, process in self._crew.living():
             is_due = self._phase is Phase.CONTROL_ENDS or place.slot is not None or not self._deadline
             if is_due and not process.was_killed:
                 logger.warning("%s (pid %d) has not ended: killing it", place.name, process.pid)
@@ -349,16 +254,18 @@ class Supervisor:
     def _has_process(self, places: list[Place]) -> bool:
         return any(place.process is not None for place in places)
 
-    def _close(self) -> None:
-        """Children that are left see the end of their socketpair, drain and end."""
-        signal.set_wakeup_fd(-1)
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        for _, process in self._living():
-            process.link.close()
+    def _let_go(self) -> None:
+        """Of what is the supervisor's alone: at its end, and in every child."""
+        self._crew.close_links()
         self._selector.close()
         self._wakeup.close()
         self._wakeup_end.close()
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._let_go()
         self._hub.close()
         with suppress(OSError):
             self._hub_path.unlink()
