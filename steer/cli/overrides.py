@@ -1,0 +1,135 @@
+"""`steer drain`, `eject`, `restore` and `overrides`: what an operator sets, and takes back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from steer.cli.client import (
+    DEFAULT_ADMIN,
+    AdminOption,
+    DebugOption,
+    Edge,
+    ExpiresOption,
+    ForceOption,
+    Json,
+    JsonOption,
+    No,
+    ReasonOption,
+    TokenOption,
+    Usage,
+    edge,
+    need_reason,
+    print_json,
+    reporting,
+    segment,
+)
+from steer.cli.output import number, say, show_table, time, until
+
+TargetArgument = Annotated[str, typer.Argument(metavar="NODE-or-DC", help="A node, or a datacentre.")]
+GroupOption = Annotated[str | None, typer.Option("--group", help="The datacentre, for this group only.")]
+
+DONE = {"drain": "drained", "eject": "ejected", "restore": "restored"}
+
+
+def register(app: typer.Typer) -> None:
+    _register_change(app, "drain", "No new clients: what is under way goes on.", "steer drain wlg-1 --reason patching")
+    _register_change(app, "eject", "Out at once, whatever the checks say.", "steer eject wlg-1 --reason 'disk broken'")
+    _register_change(app, "restore", "Take back a drain or an ejection.", "steer restore wlg-1 --reason 'patched'")
+    _register_list(app)
+
+
+def _register_change(app: typer.Typer, kind: str, meaning: str, example: str) -> None:
+    @app.command(kind, help=f"{meaning}\n\nExample: {example}")
+    def change(
+        target: TargetArgument,
+        group: GroupOption = None,
+        reason: ReasonOption = None,
+        expires: ExpiresOption = None,
+        force: ForceOption = False,
+        admin: AdminOption = DEFAULT_ADMIN,
+        token: TokenOption = None,
+        json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        with reporting(debug):
+            wanted: Json = {"kind": kind, "reason": need_reason(reason), "expires_in": expires, "force": force}
+            there = edge(admin, token)
+            wanted["target"] = find_target(there, target, group)
+            override = there.change("POST", "/overrides", wanted)
+            if json:
+                print_json(override)
+            else:
+                say(told(override))
+
+
+def _register_list(app: typer.Typer) -> None:
+    @app.command()
+    def overrides(
+        lift: Annotated[str | None, typer.Option("--lift", metavar="ID", help="Take this one back.")] = None,
+        reason: ReasonOption = None,
+        admin: AdminOption = DEFAULT_ADMIN,
+        token: TokenOption = None,
+        json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        """What is overridden, by whom, why, until when; or lift one.
+
+        Example: steer overrides --lift 01HZX3K9M --reason "patched"
+        """
+        with reporting(debug):
+            if lift is not None:
+                gone = edge(admin, token).change(
+                    "DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)}
+                )
+                if json:
+                    print_json(gone)
+                else:
+                    say(f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}")
+                return
+            found = edge(admin, token).all("/overrides")
+            if json:
+                print_json(found)
+            else:
+                show(found)
+
+
+def find_target(edge: Edge, name: str, group: str | None) -> Json:
+    """What the API calls the target. Raises `Usage` for a name that means both, `No` for one that means nothing."""
+    if group is not None:
+        return {"datacentre": name, "group": group}
+    is_node = any(node["name"] == name for node in edge.all("/nodes"))
+    is_datacentre = any(datacentre["name"] == name for datacentre in edge.all("/datacentres"))
+    if is_node and is_datacentre:
+        raise Usage(f"{name} is a node and a datacentre", "--group says that you mean the datacentre")
+    if not is_node and not is_datacentre:
+        raise No(404, f"no node and no datacentre is called {name!r}", "`steer status` shows what there is")
+    return {"node": name} if is_node else {"datacentre": name}
+
+
+def target_of(override: Json) -> str:
+    """`wlg-1`, `auckland (website)`, `website wellington=90 auckland=10`."""
+    target = override["target"]
+    if override["kind"] == "weights":
+        settings = [f"{name}={number(weight)}" for name, weight in override["value"].items()]
+        return " ".join([target.get("group", ""), *settings])
+    if "node" in target:
+        return str(target["node"])
+    return f"{target['datacentre']} ({target['group']})" if target.get("group") else str(target["datacentre"])
+
+
+def told(override: Json) -> str:
+    done = f"{DONE[override['kind']]} {target_of(override)}"
+    return done if override["kind"] == "restore" else f"{done} {until(override['expires'])} ({override['id']})"
+
+
+def show(overrides: list[Json]) -> None:
+    if not overrides:
+        say("nothing is overridden")
+        return
+    rows = (
+        (o["id"], o["kind"], target_of(o), o["owner"], time(o["since"]), time(o["expires"]), o["reason"])
+        for o in overrides
+    )
+    show_table(("id", "kind", "target", "owner", "since", "expires", "reason"), rows)

@@ -1,0 +1,69 @@
+"""`steer status`: what goes where now."""
+
+from __future__ import annotations
+
+import typer
+
+from steer.cli.client import (
+    DEFAULT_ADMIN,
+    AdminOption,
+    DebugOption,
+    Json,
+    JsonOption,
+    TokenOption,
+    edge,
+    print_json,
+    reporting,
+)
+from steer.cli.output import aligned, duration, milliseconds, percent, say
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def status(
+        admin: AdminOption = DEFAULT_ADMIN,
+        token: TokenOption = None,
+        json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        """What goes where now, a line for each group.
+
+        Example: steer status
+        """
+        with reporting(debug):
+            found = edge(admin, token).get("/status")
+            if json:
+                print_json(found)
+                return
+            for line in (edge_line(found), *group_lines(found["groups"])):
+                say(line)
+
+
+def edge_line(status: Json) -> str:
+    serving = sum(worker["state"] == "serving" for worker in status["workers"])
+    latency = status["latency"]
+    parts = [
+        status["edge"],
+        f"steer {status['version']}",
+        f"up {duration(status['uptime'])}",
+        f"{serving} of {len(status['workers'])} workers serving",
+        f"{status['requests_per_second']:.1f} requests/s",
+        f"p50 {milliseconds(latency['p50'])}",
+        f"p99 {milliseconds(latency['p99'])}",
+        f"configuration {status['config_hash'][:12]}",
+    ]
+    if status["overrides"]:
+        parts.append(f"{status['overrides']} override{'s' if status['overrides'] > 1 else ''}")
+    return "  ".join(parts)
+
+
+def group_lines(groups: list[Json]) -> list[str]:
+    return aligned([[group["name"], group["mode"], *map(place, group["datacentres"])] for group in groups])
+
+
+def place(datacentre: Json) -> str:
+    """`wellington 50 % serving (1 of 1)`; drained nodes are named where there are any."""
+    nodes = datacentre["nodes"]
+    drained = f", {nodes['drained']} drained" if nodes["drained"] else ""
+    share = percent(datacentre["share"])
+    return f"{datacentre['name']} {share} {datacentre['state']} ({nodes['serving']} of {nodes['expected']}{drained})"

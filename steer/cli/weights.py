@@ -1,0 +1,102 @@
+"""`steer weights`: show or set what share each datacentre of a group gets."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from steer.cli.client import (
+    DEFAULT_ADMIN,
+    AdminOption,
+    DebugOption,
+    Edge,
+    ExpiresOption,
+    ForceOption,
+    Json,
+    JsonOption,
+    ReasonOption,
+    TokenOption,
+    Usage,
+    edge,
+    need_reason,
+    print_json,
+    reporting,
+    segment,
+)
+from steer.cli.output import number, percent, say, show_table, until
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def weights(
+        group: Annotated[str, typer.Argument(help="The group's name.")],
+        settings: Annotated[
+            list[str] | None, typer.Argument(metavar="[DC=W]...", help="New weights; none: show those of now.")
+        ] = None,
+        reason: ReasonOption = None,
+        expires: ExpiresOption = None,
+        force: ForceOption = False,
+        admin: AdminOption = DEFAULT_ADMIN,
+        token: TokenOption = None,
+        json: JsonOption = False,
+        debug: DebugOption = False,
+    ) -> None:
+        """Show the weights of a group, or set them.
+
+        Example: steer weights website wellington=90 auckland=10 --reason "patching auckland" --expires 2h
+        """
+        with reporting(debug):
+            if settings:
+                change = {"weights": parse(settings), "reason": need_reason(reason), "force": force}
+                answer = set_weights(edge(admin, token), group, {**change, "expires_in": expires})
+            else:
+                answer = {"group": edge(admin, token).get(f"/groups/{segment(group)}")}
+            if json:
+                print_json(answer if settings else answer["group"])
+            else:
+                show(answer["group"])
+
+
+def set_weights(edge: Edge, group: str, change: Json) -> Json:
+    return edge.change("PUT", f"/groups/{segment(group)}/weights", change)
+
+
+def parse(settings: list[str]) -> dict[str, float]:
+    """`wellington=90` -> {"wellington": 90.0}. Raises `Usage`."""
+    found: dict[str, float] = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        weight = _weight(text)
+        if not name or weight is None:
+            raise Usage(f"{setting!r} is no weight", "DATACENTRE=NUMBER, 0 or more, such as wellington=90")
+        if name in found:
+            raise Usage(f"{name} comes twice")
+        found[name] = weight
+    return found
+
+
+def _weight(text: str) -> float | None:
+    try:
+        weight = float(text)
+    except ValueError:
+        return None
+    return weight if math.isfinite(weight) and weight >= 0 else None
+
+
+def show(group: Json) -> None:
+    rows = (
+        (
+            datacentre["name"],
+            number(datacentre["weight"]),
+            number(group["configured_weights"].get(datacentre["name"], 0)),
+            percent(datacentre["share"]),
+            datacentre["state"],
+            f"{datacentre['nodes']['serving']} of {datacentre['nodes']['expected']}",
+        )
+        for datacentre in group["datacentres"]
+    )
+    show_table(("datacentre", "weight", "configured", "share", "state", "nodes"), rows)
+    if override := group["override"]:
+        say(f"set by {override['owner']} {until(override['expires'])}: {override['reason']} ({override['id']})")
