@@ -18,31 +18,23 @@ Decided here, where the design leaves it open:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from steer.steering.detectors import SERVER_ERRORS, Alarm
 from steer.steering.limits import is_another_available, is_last, limit_in_the_way
 from steer.steering.model import Dice, Mode, NodeState, NodeStatus, Observation, Outcome, Topology
+from steer.steering.moves import Change, move, note
 from steer.steering.records import Evidence, Record, export_record, new_record, restore_record
-from steer.steering.transitions import TRANSITIONS, Input
+from steer.steering.transitions import Input
 from steer.steering.trials import TRIALS_TO_PASS, TrialOffice, has_failed, has_waited_too_long, is_awaited, note_answer
+
+__all__ = ["Change", "Changes", "Ledger"]
 
 SUCCESSES_TO_FORGIVE = 20
 
 # So that nodes that failed together do not come back in the same moment.
 JITTER = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A node's step from one state to another, and its reason. `cause` is a detector's name, `trial` or `override`."""
-
-    node: str
-    before: NodeState
-    after: NodeState
-    cause: str
-    detail: str = ""
 
 
 Changes = tuple[Change, ...]
@@ -134,7 +126,7 @@ class Ledger:
     def eject(self, node: str, now: float, mono: float, detail: str = "", until: float | None = None) -> Changes:
         """Out by an operator's word until `restore`, or until the wall time `until`. Nothing that is seen ends it."""
         record = self._records[node]
-        change = self._move(record, Input.OPERATOR_EJECTED, "override", detail, now, until=until)
+        change = move(record, Input.OPERATOR_EJECTED, "override", detail, now, until=until)
         record.ends = None if until is None else mono + max(0.0, until - now)
         return (change,)
 
@@ -202,10 +194,10 @@ class Ledger:
     def _raise(self, record: Record, alarm: Alarm, now: float, mono: float) -> Change:
         """Eject, or say why not: the detector only observes, or a limit is in the way."""
         if alarm.mode is Mode.OBSERVE:
-            return self._note(record, alarm.detector, f"would eject: {alarm.detail}")
+            return note(record, alarm.detector, f"would eject: {alarm.detail}")
         limit = limit_in_the_way(record, self._pools[record.pool.name]) if alarm.detector == SERVER_ERRORS else ""
         if limit:
-            return self._note(record, alarm.detector, f"not ejected, {limit}: {alarm.detail}")
+            return note(record, alarm.detector, f"not ejected, {limit}: {alarm.detail}")
         return self._eject(record, Input.TOO_MANY_FAILURES, alarm.detector, alarm.detail, now, mono)
 
     def _check_passed(self, record: Record, now: float, mono: float) -> Changes:
@@ -214,7 +206,7 @@ class Ledger:
         if record.status.state is not NodeState.PROBING or not record.must_pass or record.passes < record.pool.rise:
             return ()
         record.must_pass = False
-        change = self._move(record, Input.FIRST_CHECK_PASSED, "active_check", "its first checks passed", now)
+        change = move(record, Input.FIRST_CHECK_PASSED, "active_check", "its first checks passed", now)
         self._release_held(record.pool.name)
         return (change,)
 
@@ -233,7 +225,7 @@ class Ledger:
     def _begin_probing(self, record: Record, now: float, mono: float) -> Change:
         record.begin_probing(self._trials.next_number, mono)
         held = record.status.held
-        return self._move(record, Input.TIME_SERVED, record.status.cause, "its time is served", now, held=held)
+        return move(record, Input.TIME_SERVED, record.status.cause, "its time is served", now, held=held)
 
     def _answer(self, record: Record, answer: Observation, now: float, mono: float) -> Changes:
         if not is_awaited(record, answer.trial):
@@ -255,46 +247,14 @@ class Ledger:
         lasts = min(rules.max_time, rules.base_time * times * jitter)
         pool = self._pools[record.pool.name]
         held = cause != SERVER_ERRORS and is_last(record, pool, self._usable.get(record.pool.name))
-        change = self._move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
+        change = move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
         record.ends = mono + lasts
         return change
 
     def _return(self, record: Record, why: Input, cause: str, detail: str, now: float, mono: float) -> Change:
-        change = self._move(record, why, cause, detail, now, ramp_from=mono)
+        change = move(record, why, cause, detail, now, ramp_from=mono)
         self._release_held(record.pool.name)
         return change
-
-    def _move(
-        self,
-        record: Record,
-        why: Input,
-        cause: str,
-        detail: str,
-        now: float,
-        *,
-        until: float | None = None,
-        ramp_from: float | None = None,
-        times: int | None = None,
-        held: bool = False,
-    ) -> Change:
-        before = record.status
-        record.status = NodeStatus(
-            state=TRANSITIONS[before.state, why],
-            since=now,
-            until=until,
-            times=before.times if times is None else times,
-            cause=cause,
-            ramp_from=ramp_from,
-            drained=before.drained,
-            held=held,
-        )
-        record.ends = None
-        record.runs.break_off()
-        return Change(record.node.name, before.state, record.status.state, cause, detail)
-
-    def _note(self, record: Record, cause: str, detail: str) -> Change:
-        state = record.status.state
-        return Change(record.node.name, state, state, cause, detail)
 
     def _release_held(self, pool: str) -> None:
         """Where another node is available, none of the pool need be held."""

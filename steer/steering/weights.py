@@ -31,10 +31,6 @@ def ramp(began: float | None, length: float, now: float) -> float:
     return max(LEAST_RAMP, (now - began) / length)
 
 
-def is_ramping(began: float | None, length: float, now: float) -> bool:
-    return ramp(began, length, now) < 1.0
-
-
 def shares(weights: Sequence[float]) -> tuple[float, ...]:
     """The same proportions with the sum 1; all 0 where nothing has weight."""
     total = sum(weights)
