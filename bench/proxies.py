@@ -127,7 +127,7 @@ def _backend(site: Site) -> Iterator[None]:
     (folder / "files" / "uploads").mkdir(parents=True)
     for name, size in BODIES.items():
         (folder / "files" / name).write_bytes(bytes(size))
-    configuration = _configure(site, folder, "backend.conf", {})
+    configuration = configure(site, folder, "backend.conf", {})
     with running("backend", _nginx(configuration), site.load_cpu, folder, site.backend_ports):
         yield
 
@@ -138,12 +138,12 @@ def proxy(site: Site, name: str) -> Iterator[Proxy]:
     kind = KINDS[name]
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=site.folder))
     plain, tls, admin = free_ports(3)
-    configuration = _configure(site, folder, kind.template, {**kind.words, "PLAIN": plain, "TLS": tls, "ADMIN": admin})
+    configuration = configure(site, folder, kind.template, {**kind.words, "PLAIN": plain, "TLS": tls, "ADMIN": admin})
     with running(name, kind.command(configuration), site.proxy_cpu, folder, (plain, tls)) as started:
         yield Proxy(name, started, plain, tls, folder)
 
 
-def _configure(site: Site, folder: Path, template: str, own: Mapping[str, str | int]) -> Path:
+def configure(site: Site, folder: Path, template: str, own: Mapping[str, str | int]) -> Path:
     """The configuration in `folder`, from the one in `peers/` with its `@WORDS@` filled in."""
     one, two = site.backend_ports
     words = {
