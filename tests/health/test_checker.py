@@ -89,7 +89,7 @@ async def test_a_node_in_doubt_is_asked_again_sooner(nodes: Nodes, checkers: Che
     await checkers.start(Checker(settings, reports, clock, Soon()))
     begun = clock.monotonic()
     await reports.until(lambda all: [node for node, _, _ in all].count("out") == 2)
-    assert 0.8 <= clock.monotonic() - begun < 2.0
+    assert 0.8 <= clock.monotonic() - begun < 5.0
     assert [node for node, _, _ in reports.all].count("well") == 1
 
 

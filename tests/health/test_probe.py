@@ -80,8 +80,8 @@ async def test_a_node_that_hangs_fails_when_the_time_is_over(nodes: Nodes, sessi
         await reader.read()
         writer.close()
 
-    asked = replace(settings(await nodes.talk(hang)), timeout=0.05)
-    assert await probe(asked, session) == Result(False, "no answer within 0.05 s")
+    asked = settings(await nodes.talk(hang))
+    assert await probe(replace(asked, timeout=0.05), session) == Result(False, "no answer within 0.05 s")
     assert await probe(replace(asked, kind="tcp"), session) == Result(True, "connected")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ManualClock:
-    """Meets `steer.clock.Clock`. Wall and monotonic time move together unless a test sets the wall clock."""
+    """Meets `steer.clock.Clock`. Wall and monotonic time move together."""
 
     def __init__(self, monotonic: float = 1000.0, wall: float = 1_700_000_000.0) -> None:
         self._monotonic = monotonic
@@ -23,6 +23,6 @@ class ManualClock:
         self._monotonic += seconds
         self._wall += seconds
 
-    def set_wall(self, wall: float) -> None:
-        """What an administrator may do: set the wall clock, forward or back."""
-        self._wall = wall
+    def start_monotonic_anew(self) -> None:
+        """What a reboot does."""
+        self._monotonic = 0.0
