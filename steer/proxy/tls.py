@@ -27,7 +27,7 @@ from steer.proxy.certificates import (
     wildcard,
 )
 
-__all__ = ["CertificateFiles", "Expiry", "ListenerTls", "upstream_context"]
+__all__ = ["CertificateFiles", "Expiry", "ListenerTls", "admin_context", "upstream_context"]
 
 TICKETS = 1
 """For each full TLS 1.3 handshake, where OpenSSL makes two: a second one costs a seal and 250 bytes, and only a client
@@ -126,6 +126,17 @@ def upstream_context(
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if certificate is not None and key is not None:
         load_pair(context, CertificateFiles(certificate, key))
+    return context
+
+
+def admin_context(files: CertificateFiles, client_ca: Path | None = None) -> ssl.SSLContext:
+    """TLS of a door that is not for browsers; with `client_ca` only for whom that CA knows. Raises SteerError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_pair(context, files)
+    if client_ca is not None:
+        _trust(context, client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 

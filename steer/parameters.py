@@ -1,0 +1,262 @@
+"""Configuration -> the plain parameters that steering, the proxy and the checks take. Pure, but for files that are read."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+from steer.config import (
+    Config,
+    Consecutive,
+    HashBy,
+    HealthCheck,
+    Listener,
+    NodeConfig,
+    Pool,
+    Service,
+    host_port,
+)
+from steer.health.expect import CheckSettings, Expectation
+from steer.proxy import settings as proxy
+from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
+from steer.steering import model
+
+BUILT_PROTOCOLS = ("http/1.1",)
+
+
+def bind_addresses(config: Config) -> dict[str, str]:
+    """Where each listener of this edge binds: what `edges` says for it goes before the listener's own."""
+    own = _own_binds(config)
+    return {listener.name: own.get(listener.name, listener.bind) for listener in config.listeners}
+
+
+def admin_address(config: Config) -> str:
+    return _own_binds(config).get("admin", config.admin.bind)
+
+
+def _own_binds(config: Config) -> dict[str, str]:
+    member = config.edges.get(config.edge.name)
+    return member.bind if member is not None else {}
+
+
+# Steering...
+
+
+def topology(config: Config) -> model.Topology:
+    """What stands where. Nodes are numbered in the order of the file."""
+    nodes: list[model.Node] = []
+    pools = {name: _pool(name, pool, nodes) for name, pool in config.pools.items()}
+    return model.Topology(
+        datacentres=tuple(config.datacentres),
+        nodes=tuple(nodes),
+        pools=pools,
+        groups={name: _group(config, name) for name in config.groups},
+        services={name: _service(name, service) for name, service in config.services.items()},
+    )
+
+
+def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
+    first = len(nodes)
+    for datacentre, members in pool.nodes.items():
+        nodes.extend(
+            model.Node(len(nodes) + offset, node.name, name, datacentre, node.weight)
+            for offset, node in enumerate(members)
+        )
+    check = pool.health_check
+    assert not isinstance(pool.algorithm, HashBy), "refused by `unbuilt`"
+    return model.Pool(
+        name=name,
+        nodes=tuple(nodes[first:]),
+        min_nodes=pool.min_nodes,
+        algorithm=pool.algorithm,
+        max_connections=pool.max_connections,
+        max_pending=pool.max_pending,
+        checked=check is not None,
+        must_pass_first=check is not None and check.must_pass_first,
+        fall=check.fall if check is not None else 3,
+        rise=check.rise if check is not None else 2,
+        ejection=_ejection(pool),
+        retries=_retries(pool),
+        try_all=pool.when_none.page is None,
+    )
+
+
+def _ejection(pool: Pool) -> model.Ejection:
+    ejection = pool.ejection
+    return model.Ejection(
+        consecutive_gateway_failures=ejection.consecutive_gateway_failures.failures,
+        gateway_mode=_mode(ejection.consecutive_gateway_failures),
+        consecutive_5xx=ejection.consecutive_5xx.failures,
+        server_error_mode=_mode(ejection.consecutive_5xx),
+        base_time=ejection.base_time,
+        max_time=ejection.max_time,
+        ramp=ejection.ramp,
+    )
+
+
+def _mode(detector: Consecutive) -> model.Mode:
+    return model.Mode(detector.mode)
+
+
+def _retries(pool: Pool) -> model.RetryRules:
+    retries = pool.retries
+    return model.RetryRules(
+        attempts=retries.attempts,
+        budget=retries.budget,
+        floor=retries.floor,
+        on_status=frozenset(retries.on_status),
+        on_timeout=retries.on_timeout,
+        post=retries.post,
+        body=retries.body,
+    )
+
+
+def _group(config: Config, name: str) -> model.Group:
+    group = config.groups[name]
+    used = [pool for service in config.services.values() if service.group == name for pool in service.pools]
+    pools = tuple(dict.fromkeys(used))
+    return model.Group(
+        name=name,
+        weights=group.weights,
+        pools=pools,
+        critical=group.critical or pools,
+        out_after=group.out_after,
+        back_after=group.back_after,
+        at_least=group.safety.at_least,
+        pause=group.safety.pause,
+    )
+
+
+def _service(name: str, service: Service) -> model.Service:
+    return model.Service(
+        name=name,
+        group=service.group,
+        hostnames=service.hostnames,
+        routes=tuple(model.Route(route.path, route.pool) for route in service.routes),
+        pinned={
+            hostname: model.Pinned(pinned.datacentre, tuple(str(network) for network in pinned.allow))
+            for hostname, pinned in service.pinned_hostnames.items()
+        },
+    )
+
+
+# The proxy...
+
+
+def listener_tls(listener: Listener) -> ListenerTls | None:
+    """Make it before the fork: the workers share its ticket keys."""
+    if listener.tls is None:
+        return None
+    pairs = [CertificateFiles(pair.certificate, pair.key) for pair in listener.tls.certificates]
+    alpn = [name for name in (listener.protocols or BUILT_PROTOCOLS) if name in BUILT_PROTOCOLS]
+    return ListenerTls(pairs, listener.tls.minimum, alpn)
+
+
+def plane_settings(config: Config, tls: dict[str, ListenerTls | None], worker: int) -> proxy.PlaneSettings:
+    """What one worker's data plane is made of."""
+    return proxy.PlaneSettings(
+        edge=config.edge.name,
+        listeners=tuple(_listener(config, listener, tls[listener.name]) for listener in config.listeners),
+        pools={name: _pool_settings(name, pool) for name, pool in config.pools.items()},
+        addresses=tuple(_address(node) for pool in config.pools.values() for node in _members(pool)),
+        health_path=config.edge.health_path,
+        reveal=config.edge.reveal,
+        worker=worker,
+        access_log=str(config.edge.log.access),
+    )
+
+
+def _members(pool: Pool) -> list[NodeConfig]:
+    return [node for members in pool.nodes.values() for node in members]
+
+
+def _address(node: NodeConfig) -> proxy.NodeAddress:
+    return proxy.NodeAddress(node.host, node.port, node.scheme == "https")
+
+
+def _listener(config: Config, listener: Listener, tls: ListenerTls | None) -> proxy.ListenerSettings:
+    limits = listener.limits
+    return proxy.ListenerSettings(
+        name=listener.name,
+        tls=tls,
+        redirect_port=_https_port(config) if listener.redirect_to_https else 0,
+        limits=proxy.Limits(
+            head=limits.head,
+            fields=limits.fields,
+            body=limits.body,
+            connections=limits.connections,
+            head_time=limits.head_time,
+            body_rate=limits.body_rate,
+            body_grace=limits.body_grace,
+            idle=limits.idle,
+            websocket_idle=limits.websocket_idle,
+        ),
+        allow_underscores=listener.allow_underscores,
+    )
+
+
+def _https_port(config: Config) -> int:
+    """Of the first listener with TLS; `steer check` has made sure that there is one."""
+    binds = bind_addresses(config)
+    first = next(listener.name for listener in config.listeners if listener.tls is not None)
+    return host_port(binds[first])[1]
+
+
+def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
+    page = pool.when_none.page
+    timeouts, keepalive = pool.timeouts, pool.keepalive
+    return proxy.PoolSettings(
+        name=name,
+        host=pool.host,
+        max_connections=pool.max_connections,
+        max_pending=pool.max_pending,
+        timeouts=proxy.Timeouts(
+            timeouts.connect, timeouts.request_idle, timeouts.response_head, timeouts.idle, timeouts.total
+        ),
+        keepalive=proxy.Keepalive(keepalive.idle, keepalive.most, keepalive.requests),
+        retries=_retries(pool),
+        tls=_node_tls(pool),
+        tls_name=pool.upstream_tls.name,
+        idempotent=proxy.IDEMPOTENT | {"POST"} if pool.retries.post else proxy.IDEMPOTENT,
+        page=page.read_bytes() if page is not None else b"",
+    )
+
+
+def _node_tls(pool: Pool) -> ssl.SSLContext | None:
+    if not any(node.scheme == "https" for node in _members(pool)):
+        return None
+    tls = pool.upstream_tls
+    return upstream_context(tls.verify, tls.ca, tls.certificate, tls.key)
+
+
+# Active checks...
+
+
+def checks(config: Config) -> tuple[CheckSettings, ...]:
+    """One for each node of each pool that has a health check."""
+    return tuple(
+        _check(node, pool, pool.health_check, tls)
+        for pool in config.pools.values()
+        if pool.health_check is not None and pool.health_check.mode != "off"
+        for tls in (_node_tls(pool),)
+        for node in _members(pool)
+    )
+
+
+def _check(node: NodeConfig, pool: Pool, check: HealthCheck, tls: ssl.SSLContext | None) -> CheckSettings:
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    expect = check.expect
+    return CheckSettings(
+        node=node.name,
+        url=f"{node.scheme}://{host}:{node.port}{check.path}",
+        kind=check.kind,
+        host=check.host,
+        tls=tls if node.scheme == "https" else None,
+        server_name=pool.upstream_tls.name,
+        interval=check.interval,
+        timeout=check.timeout,
+        fall=check.fall,
+        rise=check.rise,
+        must_pass_first=check.must_pass_first,
+        expect=Expectation(expect.status, expect.header, re.compile(expect.body) if expect.body else None),
+    )
