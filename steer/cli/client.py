@@ -96,9 +96,7 @@ class Edge:
         try:
             status, answer = self._exchange(method, path, body)
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            hint = "is the edge running? --admin or STEER_ADMIN says where"
-            raise Unreachable(f"cannot reach {self.admin}: {reason}", hint) from error
+            raise _unreachable(self.admin, error) from error
         if status >= 400:
             raise No(status, *_said(status, answer))
         return answer
@@ -168,6 +166,14 @@ def _local_token(admin: str) -> str:
         raise Usage(f"there is no token: no {path} here", hint) from None
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}", hint) from None
+
+
+def _unreachable(admin: str, error: Exception) -> Unreachable:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = "SSL_CERT_FILE names a file with the authorities to trust"
+        return Unreachable(f"{admin} is not trusted: {error.verify_message}", hint)
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return Unreachable(f"cannot reach {admin}: {reason}", "is the edge running? --admin or STEER_ADMIN says where")
 
 
 def _is_local(admin: str) -> bool:

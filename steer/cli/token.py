@@ -46,8 +46,6 @@ def _register_create(family: typer.Typer) -> None:
                 token, secret = create_token(file, name, Role(role), _moment(expires))
             except Unacceptable as error:
                 raise No(409, error.message, error.hint) from error
-            except OSError as error:
-                raise _not_usable(file, error) from error
             if json:
                 print_json({**view(token), "file": str(file), "token": secret})
                 return
@@ -86,8 +84,6 @@ def _register_revoke(family: typer.Typer) -> None:
                 gone = revoke_token(file, name)
             except Unacceptable as error:
                 raise No(404, error.message, "`steer token list` shows what there is") from error
-            except OSError as error:
-                raise _not_usable(file, error) from error
             if json:
                 print_json(view(gone))
             else:
@@ -108,7 +104,3 @@ def _moment(expires: str | None) -> float | None:
         return wall() + parse_duration(expires)
     except ValueError as error:
         raise Usage(f"--expires {expires}: {error}") from None
-
-
-def _not_usable(file: Path, error: OSError) -> Usage:
-    return Usage(f"{file} cannot be changed: {error.strerror}", "--file says which tokens file")

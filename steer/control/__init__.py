@@ -1,0 +1,23 @@
+"""The control process: it knows how everything is, decides what changes, and answers whoever asks.
+
+    keeper       the one owner of the state: observations and overrides in, numbered snapshots out
+    override     what an operator set, with an owner, a reason and perhaps an end; on disk before it is acknowledged
+    event        what happened, for the log and for people
+    totals       what the workers counted, summed
+    admin API    the only way in for people and programs
+    audit        every change that came in that way: who, from where, before, after
+
+                 observations, counts                            HTTP, bearer token
+        workers ----------------------> keeper, totals <----- admin API <---------- people, Prometheus
+                <----------------------   |                      |
+                       snapshots          v                      v
+                                     state file            audit, tokens file
+
+A call of the admin API passes, in order: the Host name, the token, its role, the names in its query, its
+Idempotency-Key, the handler. Handlers live in `api_*.py`, a family a file, as rows of a table (`Endpoint`); routes,
+OpenAPI document and the page for people are made out of that table. A handler changes nothing itself: it asks the
+keeper (`face.py` says what of it), which may refuse. `views.py` puts the state into the words that the command line
+prints, too.
+
+When this process dies, the workers steer on by the last snapshot; the next one takes the state up from the disk.
+"""

@@ -19,7 +19,8 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -154,10 +155,20 @@ def write_tokens(path: Path, tokens: Iterable[Token]) -> None:
     replace_file(path, yaml.safe_dump({"tokens": entries}, sort_keys=False, width=200).encode(), mode=0o600)
 
 
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """One change at a time, over all processes. Raises `SteerError` when the disk does not take it."""
+    try:
+        with locked(path):
+            yield
+    except OSError as error:
+        raise SteerError(f"{path}: cannot be changed: {error.strerror}") from error
+
+
 def create_token(path: Path, name: str, role: Role, expires: float | None = None) -> tuple[Token, str]:
     """Add a token to the file: what was added, and the secret. Raises `Unacceptable` when the name is taken."""
     token, secret = make_token(name, role, expires)
-    with locked(path):
+    with _changing(path):
         tokens = read_tokens(path)
         if name == LOCAL or any(other.name == name for other in tokens):
             raise Unacceptable(f"there is a token called {name!r}", "revoke it first, or choose another name")
@@ -169,7 +180,7 @@ def create_token(path: Path, name: str, role: Role, expires: float | None = None
 
 def revoke_token(path: Path, name: str) -> Token:
     """Take a token out of the file, for good. Raises `Unacceptable` when there is none of this name."""
-    with locked(path):
+    with _changing(path):
         tokens = read_tokens(path)
         gone = next((token for token in tokens if token.name == name), None)
         if gone is None:

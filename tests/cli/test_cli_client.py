@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 
 from steer.cli.client import Edge, No, Usage, edge
 from steer.control.tokens import Role
+from steer.demo.certificates import Authority
 from steer.errors import Unreachable
 from tests.cli.conftest import Run
-from tests.kit.admin import RunningAdmin
+from tests.kit.admin import RunningAdmin, running_admin
 
 
 async def test_ping_says_which_edge_answers_and_how_fast(admin: RunningAdmin, run: Run) -> None:
@@ -126,6 +128,22 @@ async def test_a_no_carries_the_place_that_is_wrong(admin: RunningAdmin) -> None
             {"weights": {"auckland": 1}, "reason": "r", "expires_in": "x"},
         )
     assert caught.value.status == 422
+
+
+async def test_over_tls_the_edge_must_be_trusted(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority.make()
+    authority.issue(["127.0.0.1"], tmp_path / "edge.pem", tmp_path / "edge.key")
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "edge.pem", tmp_path / "edge.key")
+    async with running_admin(tmp_path, context) as admin:
+        words = ("ping", "--admin", admin.url, "--token", admin.secrets[Role.VIEWER])
+        refused = await run(*words)
+        assert refused.exit_code == 2
+        assert refused.stderr.startswith(f"steer: {admin.url} is not trusted: ")
+        assert "SSL_CERT_FILE" in refused.stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        assert (await run(*words)).stdout.startswith("edge-a  steer 0.1.0")
 
 
 def test_the_commands_start_without_what_only_some_need() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -115,15 +116,15 @@ def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminCo
 
 
 @asynccontextmanager
-async def running_admin(folder: Path, **changes: Any) -> AsyncIterator[RunningAdmin]:
+async def running_admin(folder: Path, tls: ssl.SSLContext | None = None, **changes: Any) -> AsyncIterator[RunningAdmin]:
     """`changes` are fields of the context that are to be otherwise."""
     clock = ManualClock()
     state = StateFile(folder / "state", pytest.fail)
     secrets = {role: create_token(folder / "tokens.yaml", f"a-{role}", role)[1] for role in Role}
     context = replace(admin_context(folder, clock, state), **changes)
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        runner = await serve_admin(context, sock)
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        runner = await serve_admin(context, sock, tls)
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{sock.getsockname()[1]}"
         try:
             async with aiohttp.ClientSession() as session:
                 yield RunningAdmin(url, context, clock, folder, secrets, session)
