@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from steer.clock import Clock
 from steer.control import asking
 from steer.control.asked import NO_WORKER, asked_facts
-from steer.control.events import Events, Level, rfc3339
+from steer.control.events import Events, rfc3339
 from steer.control.overrides import Book, Kind, Override
 from steer.control.saving import Saver
 from steer.control.standing import OVERRIDE, Standing
@@ -71,10 +72,8 @@ class Keeper:
     def close(self) -> None:
         """Write the state a last time. The state file stays open: the next keeper, after a reload, takes it over."""
         now, mono = self._time()
-        try:
+        with suppress(NotKept):  # the saver has said so
             self._saver.save(self._export(self._standing.book, now, mono))
-        except NotKept as error:
-            self._events.record("state_not_kept", "at the end", str(error), Level.ERROR)
 
     # What was seen...
 

@@ -69,6 +69,15 @@ def test_the_last_node_of_the_only_usable_datacentre_is_held(edge: Desk) -> None
     assert [edge.node(name).held for name in ("wlg-1", "wlg-2", "akl-1", "akl-2")] == [False, False, False, True]
 
 
+def test_where_the_other_datacentre_is_drained_the_last_node_is_held(edge: Desk) -> None:
+    edge.drain(datacentre="auckland")
+    edge.fail("wlg-1")
+    edge.fail("wlg-2")
+    assert edge.node("wlg-2").held
+    edge.restore(datacentre="auckland")
+    assert not edge.node("wlg-2").held
+
+
 def test_a_node_comes_back_by_three_trials_each_given_out_as_soon_as_the_last_was_answered(edge: Desk) -> None:
     edge.fail("wlg-1")
     edge.wait(34)
