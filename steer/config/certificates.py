@@ -27,7 +27,10 @@ class Leaf:
     """SubjectPublicKeyInfo, DER."""
 
     def covers(self, hostname: str) -> bool:
-        """RFC 9525, section 6.3: a `*` stands for the whole of the first label, and for nothing else."""
+        """RFC 9525, section 6.3: a `*` stands for the whole of the first label, and for nothing else.
+
+        `*.example` covers nothing: neither OpenSSL nor a browser takes a wildcard for a whole top-level domain.
+        """
         _, _, parent = hostname.partition(".")
         return hostname in self.names or ("." in parent and f"*.{parent}" in self.names)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import ErrorDetails
 
+from steer.config.shape import types_at
 from steer.config.source import Place, Source, show_value
 from steer.errors import Problem
 
@@ -128,7 +128,7 @@ def _got(place: Place, source: Source, root: type[BaseModel]) -> str:
     """What was written instead: never what a reference brought in, and nothing where a secret belongs."""
     if place in source.unfilled:
         return f", got {source.unfilled[place]}"
-    if any(annotation is SecretStr for annotation in _annotations(root, place)):
+    if any(annotation is SecretStr for annotation in types_at(root, place)):
         return ""
     return f", got {show_value(source.written(place))}"
 
@@ -141,34 +141,5 @@ def _written_part(place: Place, source: Source) -> Place:
 
 
 def _known_keys(root: type[BaseModel], place: Place) -> tuple[str, ...]:
-    models = [kind for kind in _annotations(root, place) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    models = [kind for kind in types_at(root, place) if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return tuple(key for model in models for key in model.model_fields)
-
-
-def _annotations(root: type[BaseModel], place: Place) -> list[Any]:
-    """The types that the schema has at a place."""
-    found = [root]
-    for step in place:
-        found = [inner for kind in found for inner in _inside(kind, step)]
-    return found
-
-
-def _inside(kind: Any, step: str | int) -> list[Any]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        field = kind.model_fields.get(str(step))
-        return _alternatives(field.annotation) if field else []
-    if get_origin(kind) is dict:
-        return _alternatives(get_args(kind)[1])
-    if get_origin(kind) is tuple and isinstance(step, int):
-        items = [item for item in get_args(kind) if item is not Ellipsis]
-        return _alternatives(items[min(step, len(items) - 1)])
-    return []
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """A type without its annotations; each part of a union."""
-    if get_origin(annotation) is Annotated:
-        return _alternatives(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [inner for part in get_args(annotation) for inner in _alternatives(part)]
-    return [annotation]

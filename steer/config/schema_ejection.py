@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -35,6 +35,11 @@ class Consecutive(Model):
         return {"anyOf": [{"type": "integer", "minimum": 0}, handler(core)]}
 
 
+def _in_a_row(failures: int) -> Any:
+    """The default, which the JSON Schema shows as the bare number."""
+    return Field(default=Consecutive(failures=failures), json_schema_extra={"default": failures})
+
+
 class FailureShare(Model):
     percent: Share = 0.5
     window: PositiveSeconds = 10.0
@@ -63,8 +68,8 @@ class Slowness(Model):
 class Ejection(Model):
     """`base_time` x n, at most `max_time`; back in service a node grows to its weight over `ramp`."""
 
-    consecutive_gateway_failures: Consecutive = Consecutive(failures=3)
-    consecutive_5xx: Consecutive = Consecutive(failures=5)
+    consecutive_gateway_failures: Consecutive = _in_a_row(3)
+    consecutive_5xx: Consecutive = _in_a_row(5)
     share: FailureShare = section()
     peers: PeerComparison = section()
     slow: Slowness = section()

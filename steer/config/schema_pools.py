@@ -200,4 +200,4 @@ class Pool(Model):
     retries: Retries = section()
     health_check: HealthCheck | None = None
     ejection: Ejection = section()
-    when_none: Page = Page()
+    when_none: Page = Field(default=Page(), json_schema_extra={"default": "try_all"})

@@ -112,7 +112,7 @@ class Source:
         for place, reference in self.unfilled.items():
             value = self.written(place)
             if isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
-                text = re.sub(re.escape(value), lambda _, reference=reference: reference, text, flags=re.IGNORECASE)
+                text = re.sub(re.escape(value), reference.replace("\\", r"\\"), text, flags=re.IGNORECASE)
         return text
 
     def in_file(self, place: Place) -> Place:

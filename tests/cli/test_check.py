@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from steer.cli import check
+
+CONFIG = Path(__file__).parents[2] / "config"
+RIGHT = """\
+version: 1
+edge: {name: edge-a}
+listeners: [{name: http, bind: "127.0.0.1:8080"}]
+datacentres: {one: {id: 1}}
+pools: {web: {nodes: {one: [{name: one-1, address: "http://127.0.0.1:8101"}]}}}
+groups: {website: {mode: active-active, weights: {one: 1}}}
+services: {www: {hostnames: [www.example], group: website, routes: [{path: /, pool: web}]}}
+"""
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    """With a second command, as the whole command line has: a single one would lose its name."""
+    app = typer.Typer()
+    check.register(app)
+    app.command("other")(lambda: None)
+    return app
+
+
+def run(app: typer.Typer, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["check", *arguments])
+
+
+def test_a_file_that_is_right_is_said_to_be(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT)
+    result = run(app, str(path))
+    assert (result.exit_code, result.output) == (0, f"{path}: no problems\n")
+
+
+def test_each_problem_is_a_line_and_the_answer_is_no(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}").replace("pool: web", "pool: wbe"))
+    result = run(app, str(path))
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"{path}:6: groups.website.weights.one: must be 0 or more, got -1",
+        f'{path}:7: services.www.routes[0].pool: there is no pool "wbe" (did you mean web?)',
+        f"{path}: 2 problems",
+    ]
+
+
+def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None:
+    path = CONFIG / "active-active.yaml"
+    result = run(app, str(path), "--no-files")
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        f"{path}:17: listeners[0].protocols: is not built yet (HTTP/2)",
+        f"{path}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)",
+        f"{path}:32: datacentres.auckland.redis: is not built yet (a datacentre's Redis)",
+        f"{path}:66: services.www.affinity: is not built yet (affinity)",
+        f"{path}:74: sessions: is not built yet (the sessions and their doors)",
+        f"{path}: no problems, 5 parts not built yet: steer run refuses the file as it is",
+    ]
+
+
+def test_what_is_wrong_does_not_hide_what_is_not_built(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT.replace("{id: 1}", "{id: 0}").replace("name: edge-a", "name: edge-a, watch: true"))
+    result = run(app, str(path))
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"{path}:4: datacentres.one.id: must be 1 or more, got 0",
+        f"{path}:2: edge.watch: is not built yet (reloading when the file changes)",
+        f"{path}: 1 problem, 1 part not built yet: steer run refuses the file as it is",
+    ]
+
+
+def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}").replace("name: edge-a", "name: edge-a, watch: true"))
+    result = run(app, str(path), "--json")
+    assert result.exit_code == 1
+    place = {"file": str(path), "hint": ""}
+    assert json.loads(result.stdout) == {
+        "problems": [
+            {**place, "line": 6, "path": "groups.website.weights.one", "message": "must be 0 or more, got -1"}
+        ],
+        "not_built": [
+            {
+                "file": str(path),
+                "line": 2,
+                "path": "edge.watch",
+                "message": "is not built yet",
+                "hint": "reloading when the file changes",
+            }
+        ],
+    }
+
+
+def test_a_file_that_cannot_be_read_is_another_answer_than_no(app: typer.Typer, tmp_path: Path) -> None:
+    result = run(app, str(tmp_path / "gone.yaml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{tmp_path}/gone.yaml cannot be read: No such file or directory\n"
+
+
+def test_the_schema_needs_no_file(app: typer.Typer) -> None:
+    result = run(app, "--schema")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["title"] == "Config"
+
+
+def test_nothing_to_check_is_wrong_use(app: typer.Typer) -> None:
+    result = run(app)
+    assert result.exit_code == 2
+    assert result.stderr == "CONFIG is missing (steer check CONFIG, or steer check --schema)\n"
+
+
+def test_the_help_has_an_example(app: typer.Typer) -> None:
+    assert "Example: steer check config/active-active.yaml" in run(app, "--help").output

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from steer.config import Config, load, unbuilt
+from steer.config.built import UNBUILT
+from steer.config.shape import types_at
+
+
+def test_a_configuration_that_uses_what_is_built_is_all_built(write: Any, right: str) -> None:
+    assert unbuilt(load(write(right), {}, check_files=False)) == ()
+
+
+@pytest.mark.parametrize("row", UNBUILT, ids=lambda row: row.place)
+def test_each_row_of_the_table_is_about_something_that_the_schema_has(row: Any) -> None:
+    place = tuple(0 if row.place.startswith("listeners") and step == "*" else step for step in row.place.split("."))
+    assert types_at(Config, place)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{path: /healthz}", "{path: /healthz, mode: 'on'}"),
+        ("timeouts: {connect: 1s}", "ejection: {share: {mode: off}, peers: {mode: off}, slow: {mode: off}}"),
+        ("timeouts: {connect: 1s}", "ejection: {consecutive_5xx: {failures: 5, mode: observe}}"),
+        ("timeouts: {connect: 1s}", "algorithm: round_robin"),
+        ("two: 50}}", "two: 50}, spill: false, stable: none, trickle: 0%, rules: [], writes: any-site}"),
+        ("two: 50}}", "two: 50}, failover: {automatic: false, after: 5s}, rpo_probe: null}"),
+        ("edge: {name: edge-a}", "edge: {name: edge-a, watch: false, canaries: []}"),
+        ("    redirect_to_https: true", "    protocols: [http/1.1]\n    client_address: peer\n    tcp: null"),
+        ("{id: 1}", "{id: 1, location: [0, 0], redis: null, label: One}"),
+        ("services:", "geo: {database: null}\nplans: {}\ndrills: {}\nnotifications: []\nservices:"),
+    ],
+)
+def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, new: str) -> None:
+    assert right.count(old) == 1
+    assert unbuilt(load(write(right.replace(old, new)), {}, check_files=False)) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("{path: /healthz}", "{path: /healthz, mode: observe}", "pools.web.health_check.mode"),
+        ("timeouts: {connect: 1s}", "ejection: {share: {percent: 50%}}", "pools.web.ejection.share"),
+        ("timeouts: {connect: 1s}", "ejection: {slow: {}}", "pools.web.ejection.slow"),
+        ("timeouts: {connect: 1s}", "algorithm: {hash: client}", "pools.web.algorithm"),
+        ("timeouts: {connect: 1s}", "proxy_protocol: v2", "pools.web.proxy_protocol"),
+        ("two: 50}}", "two: 50}, stable: client}", "groups.website.stable"),
+        ("two: 50}}", "two: 50}, trickle: 2%}", "groups.website.trickle"),
+        ("edge: {name: edge-a}", "edge: {name: edge-a, watch: true}", "edge.watch"),
+        ("    redirect_to_https: true", "    protocols: [http/1.1, h2]", "listeners[1].protocols"),
+        ("services:", "affinity_keys: {file: keys.yaml}\nservices:", "affinity_keys"),
+        ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
+    ],
+)
+def test_what_asks_for_something_is_named(write: Any, right: str, old: str, new: str, path: str) -> None:
+    assert right.count(old) == 1
+    found = unbuilt(load(write(right.replace(old, new)), {}, check_files=False))
+    assert [problem.path for problem in found] == [path]
+
+
+def test_a_configuration_that_came_from_no_file_is_asked_too() -> None:
+    data = {"version": 1, "edge": {"name": "a", "watch": True}, "listeners": []}
+    config = Config.model_validate({**data, "datacentres": {}, "pools": {}, "groups": {}, "services": {}})
+    assert [problem.path for problem in unbuilt(config)] == ["edge.watch"]

@@ -1,0 +1,105 @@
+"""The example configurations: each is right, and uses what is not built as listed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from steer.config import load, unbuilt
+
+EXAMPLES = Path(__file__).parents[2] / "config"
+
+NOT_BUILT = {
+    "active-active.yaml": {
+        "listeners[0].protocols",
+        "datacentres.wellington.redis",
+        "datacentres.auckland.redis",
+        "services.www.affinity",
+        "sessions",
+    },
+    "regional-canary.yaml": {
+        "listeners[0].client_address",
+        "geo.database",
+        "geo.networks",
+        "geo.regions",
+        "datacentres.east.redis",
+        "datacentres.west.redis",
+        "groups.web-tier.rules",
+        "services.www.affinity",
+        "sessions",
+        "plans",
+    },
+    "passive-cluster.yaml": {
+        "listeners[1].tcp",
+        "datacentres.production.redis",
+        "datacentres.standby.redis",
+        "pools.transfer-sftp.protocol",
+        "pools.transfer-sftp.proxy_protocol",
+        "groups.transfer.mode",
+        "groups.transfer.standby",
+        "groups.transfer.failover.plan",
+        "groups.transfer.failback.plan",
+        "groups.transfer.readiness",
+        "services.transfer-sftp.pool",
+        "plans",
+    },
+    "ecosystem-swap.yaml": {
+        "edges.edge-witness.role",
+        "coordination",
+        "datacentres.north-europe.redis",
+        "datacentres.west-europe.redis",
+        "groups.ecosystem.mode",
+        "groups.ecosystem.drain",
+        "groups.tasks-portal.mode",
+        "groups.tasks-portal.failover.automatic",
+        "groups.tasks-portal.failback.automatic",
+        "services.assistant.affinity",
+        "services.portal.affinity",
+        "sessions",
+    },
+    "pilot-light.yaml": {
+        "edges.edge-witness.role",
+        "coordination",
+        "datacentres.primary.redis",
+        "datacentres.recovery.redis",
+        "groups.django.mode",
+        "groups.django.standby",
+        "groups.django.writes",
+        "groups.django.failover.automatic",
+        "groups.django.failover.plan",
+        "groups.django.failback.plan",
+        "groups.django.rpo_probe",
+        "services.app.affinity",
+        "plans",
+        "drills",
+        "notifications",
+    },
+}
+
+
+def test_every_example_is_listed_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.yaml")} == {*NOT_BUILT, "reference.yaml"}
+
+
+@pytest.mark.parametrize("name", NOT_BUILT)
+def test_an_example_is_right_and_uses_what_is_listed(name: str) -> None:
+    config = load(EXAMPLES / name, {}, check_files=False)
+    found = unbuilt(config)
+    assert {problem.path for problem in found} == NOT_BUILT[name]
+    assert all(problem.message == "is not built yet" and problem.hint for problem in found)
+
+
+def test_what_is_not_built_is_named_with_its_line() -> None:
+    config = load(EXAMPLES / "active-active.yaml", {}, check_files=False)
+    place = EXAMPLES / "active-active.yaml"
+    assert str(unbuilt(config)[0]) == f"{place}:17: listeners[0].protocols: is not built yet (HTTP/2)"
+
+
+def test_the_recovery_plans_are_read_step_by_step() -> None:
+    plan = load(EXAMPLES / "pilot-light.yaml", {}, check_files=False).plans["fail-over"]
+    assert [step.kind for step in plan.steps] == ["fence", "exec", "http", "check", "shift", "notify"]
+    assert [step.runs_in_drill for step in plan.steps] == [False, False, True, True, True, True]
+    assert [step.repeats_on_takeover for step in plan.steps] == [False, False, False, True, True, False]
+    assert plan.objective.rto == 600.0
+    assert plan.steps[1].promotes
