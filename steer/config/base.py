@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
 from pydantic import (
     AfterValidator,
     AllowInfNan,
@@ -57,12 +56,12 @@ FilePath = Annotated[Path, AfterValidator(resolve)]
 """A file or folder; relative to the folder of the configuration file."""
 
 Flag = Annotated[bool, Strict()]
-Count = Annotated[int, Strict(), Ge(0)]
-PositiveCount = Annotated[int, Strict(), Ge(1)]
+Count = Annotated[int, Strict(), Field(ge=0)]
+PositiveCount = Annotated[int, Strict(), Field(ge=1)]
 Number = Annotated[float, Strict(), AllowInfNan(False)]
-Weight = Annotated[float, Strict(), AllowInfNan(False), Ge(0)]
-PositiveNumber = Annotated[float, Strict(), AllowInfNan(False), Gt(0)]
-Percent = Annotated[int, Strict(), Ge(1), Le(100)]
+Weight = Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)]
+PositiveNumber = Annotated[float, Strict(), AllowInfNan(False), Field(gt=0)]
+Percent = Annotated[int, Strict(), Field(ge=1), Field(le=100)]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """Names go into header fields, metrics and URLs, so they keep to what needs no quoting in any of these."""

@@ -15,7 +15,7 @@ from steer.config.checks import cross_checks, file_checks
 from steer.config.filling import Filling
 from steer.config.messages import is_shadow, place_of, problem
 from steer.config.partial import Remainder
-from steer.config.reading import Reading
+from steer.config.reading import MOST_BYTES, Reading
 from steer.config.schema import Config
 from steer.config.schema_edge import Edge
 from steer.config.source import Place, Source
@@ -46,7 +46,8 @@ def examine(
     """As `load`, but gives what is right beside what is wrong."""
     reading = Reading(str(path))
     try:
-        reading.take(path.read_bytes())
+        with path.open("rb") as file:
+            reading.take(file.read(MOST_BYTES + 1))
     except OSError as error:
         return Examination(None, (Problem(str(path), 0, "", f"cannot be read: {error.strerror}"),))
     if not reading.data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
 from pydantic import BeforeValidator, Field, model_validator
 
 from steer.config.base import Count, Flag, Model, Name, Number, Percent, PositiveCount, Text, Weight, section, wrong
@@ -16,7 +15,7 @@ from steer.config.units import PositiveSeconds, Seconds, Share
 
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Paths = Annotated[tuple[UrlPath, ...], BeforeValidator(listed)]
-Bias = Annotated[Number, Ge(-99), Le(99)]
+Bias = Annotated[Number, Field(ge=-99), Field(le=99)]
 Ramp = Annotated[tuple[Percent, ...], Field(min_length=1)]
 """Percent of the traffic, step by step."""
 

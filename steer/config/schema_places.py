@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 
 from steer.config.base import FilePath, Model, Number, PositiveCount, Text, section
 from steer.config.network import Network, RedisUrl
 from steer.config.schema_edge import ClientTls
 
-Latitude = Annotated[Number, Ge(-90), Le(90)]
-Longitude = Annotated[Number, Ge(-180), Le(180)]
+Latitude = Annotated[Number, Field(ge=-90), Field(le=90)]
+Longitude = Annotated[Number, Field(ge=-180), Field(le=180)]
 Location = tuple[Latitude, Longitude]
 """Degrees north, degrees east."""
 
@@ -54,7 +53,7 @@ class Redis(Model):
 
 
 class Datacentre(Model):
-    id: Annotated[PositiveCount, Le(999)]
+    id: Annotated[PositiveCount, Field(le=999)]
     location: Location | None = None
     redis: Redis | None = None
     label: Text | None = None

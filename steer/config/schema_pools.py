@@ -6,7 +6,6 @@ import re
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, Le
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -78,7 +77,7 @@ class Keepalive(Model):
     requests: PositiveCount = 10_000
 
 
-ErrorStatus = Annotated[PositiveCount, Ge(400), Le(599)]
+ErrorStatus = Annotated[PositiveCount, Field(ge=400), Field(le=599)]
 
 
 class Retries(Model):

@@ -27,7 +27,7 @@ def show_place(place: Place) -> str:
     for step in place:
         plain = isinstance(step, str) and re.fullmatch(r"[\w-]+", step)
         text += f".{step}" if plain and text else str(step) if plain else f"[{step}]"
-    return text
+    return on_one_line(text)
 
 
 def show_value(value: Any) -> str:
@@ -44,8 +44,12 @@ def show_value(value: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}..."
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def on_one_line(text: str) -> str:
+    """The text without line ends and without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def hide_password(text: str) -> str:
@@ -105,7 +109,8 @@ class Source:
     def problem(self, place: Place, message: str, hint: str = "") -> Problem:
         """A problem at a place of the configuration that was made of this file."""
         place = self.in_file(place)
-        return Problem(self.file, self.line(place), show_place(place), self.unfill(message), self.unfill(hint))
+        message, hint = (on_one_line(self.unfill(text)) for text in (message, hint))
+        return Problem(self.file, self.line(place), show_place(place), message, hint)
 
     def unfill(self, text: str) -> str:
         """The text with `${...}` wherever it quotes a value that came from outside the file."""

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from steer.config.base import wrong
 
@@ -87,7 +86,7 @@ Seconds = Annotated[
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     _schema("duration", _DURATION),
 ]
-PositiveSeconds = Annotated[Seconds, Gt(0)]
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 
 Share = Annotated[
     float,
@@ -102,7 +101,7 @@ Size = Annotated[
     PlainSerializer(format_size, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "integer"], "minimum": 0, "pattern": _SIZE, "x-unit": "size"}),
 ]
-PositiveSize = Annotated[Size, Ge(1)]
+PositiveSize = Annotated[Size, Field(ge=1)]
 
 FORMATS: dict[str, Callable[[Any], str]] = {"duration": format_duration, "share": format_share, "size": format_size}
 """How a default of each unit is written in the JSON Schema."""

@@ -135,6 +135,13 @@ def test_words_that_old_yaml_took_for_true_and_dates_are_text(folder: Path, righ
     assert config.drills["d"].blocked_on == ("2026-12-24",)
 
 
+def test_a_problem_is_one_line_whatever_is_written(folder: Path, right: str) -> None:
+    assert problems(right.replace("one: 50", '"a\\nb\\e[31m": 50').replace("group: website", 'group: "c\\nd"')) == [
+        'steer.yaml:26: groups.website.weights[a?b?[31m]: there is no datacentre "a?b?[31m" (known here: one, two)',
+        'steer.yaml:31: services.www.group: there is no group "c?d" (known here: website)',
+    ]
+
+
 # One file for every edge.
 
 
