@@ -110,3 +110,33 @@ def test_the_license_is_apache_2_in_full() -> None:
     assert "Apache License\n                           Version 2.0, January 2004" in text
     assert "END OF TERMS AND CONDITIONS" in text
     assert len(text.splitlines()) > 190
+
+
+# Modules that have no test file of their own name and that no test of their package imports, with the reason.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+
+def modules() -> list[str]:
+    """`proxy/http/head` and so on; packages are their docstring."""
+    files = (path.relative_to(ROOT / "steer") for path in (ROOT / "steer").rglob("*.py"))
+    return sorted(str(path.with_suffix("")) for path in files if path.name not in ("__init__.py", "__main__.py"))
+
+
+def has_tests(module: str) -> bool:
+    """A test file of its name in the mirrored folder, or one there that imports it."""
+    folder = (ROOT / "tests" / module).parent
+    if (folder / f"test_{Path(module).name}.py").exists():
+        return True
+    package, _, name = f"steer/{module}".replace("/", ".").rpartition(".")
+    imports = re.compile(
+        rf"^\s*(from {package}\.{name} import|from {package} import .*\b{name}\b|import {package}\.{name}\b)", re.M
+    )
+    return any(imports.search(path.read_text()) for path in folder.glob("*.py"))
+
+
+def test_every_module_is_tested_beside_its_mirror_or_says_where() -> None:
+    assert [module for module in modules() if not has_tests(module) and module not in TESTED_ELSEWHERE] == []
+
+
+def test_nothing_is_listed_as_tested_elsewhere_without_need() -> None:
+    assert [module for module in TESTED_ELSEWHERE if module not in modules() or has_tests(module)] == []

@@ -80,18 +80,22 @@ def _steer(scene: Scene, services: Mapping[str, adapt.Tree]) -> str:
     weights = scene.tree["groups"][group].get("weights", {})
     hostname = next(iter(service.get("hostnames", ())), "127.0.0.1")
     shares = " ".join(f"{name}={weight}" for name, weight in zip(weights, (90, 10), strict=False))
-    node, log = scene.nodes[0].name, shlex.quote(str(scene.access_log))
-    lines = [
-        "Steer:",
-        f"  export STEER_ADMIN={scene.admin} STEER_TOKEN=$(cat {shlex.quote(str(scene.token))})",
-        f"  {command()} status",
-        f"  {command()} explain https://{hostname}/",
-        f"  {command()} weights {group} {shares} --reason 'try it'" if len(weights) > 1 else "",
-        f"  {command()} drain {node} --reason 'try it'",
-        f"  {command()} restore {node} --reason 'tried it'",
-        f"  tail -f {log}",
-    ]
-    return "\n".join(line for line in lines if line)
+    place = next(iter(weights), "")
+    changes = (
+        f"  {command()} weights {group} {shares} --reason 'try it'",
+        f"  {command()} drain {place} --group {group} --reason 'try it'",
+        f"  {command()} restore {place} --group {group} --reason 'tried it'",
+    )
+    return "\n".join(
+        (
+            "Steer (a group takes one change every 5 s):",
+            f"  export STEER_ADMIN={scene.admin} STEER_TOKEN=$(cat {shlex.quote(str(scene.token))})",
+            f"  {command()} status",
+            f"  {command()} explain https://{hostname}/",
+            *(changes if len(weights) > 1 else ()),
+            f"  tail -f {shlex.quote(str(scene.access_log))}",
+        )
+    )
 
 
 def command() -> str:
