@@ -66,8 +66,8 @@ class Edge:
         """`ready` on standard output says that every listener accepts."""
         config = self.config
         _make_state_folder(config)
-        sockets = bind_listeners(parameters.bind_addresses(config), max(workers, 1))
-        admin = bind_one(parameters.admin_address(config))
+        sockets = bind_listeners({listener.name: listener.bind for listener in config.listeners}, max(workers, 1))
+        admin = bind_one(config.admin.bind)
         if workers == 0:
             raise_file_limit()
             return serve_alone(lambda: Alone.start(self, sockets, admin), config.edge.drain, say_ready)

@@ -57,12 +57,12 @@ class Control:
         self._started = self._clock.wall()
         self._workers: dict[int, WorkerView] = {}
         self._events = Events(self._clock, Level[config.edge.log.level.upper()])
-        self._state = StateFile(config.edge.state, logger.warning)
+        self._state = StateFile(config.edge.state, self._warn_of_state)
         self._totals = Totals(topology, self._clock)
         dice = random.Random()
         self._keeper = Keeper(topology, self._clock, dice, self._publish_snapshot, self._state, self._events)
         self._checker = Checker(checks, self._keeper.checked, self._clock, dice, self._keeper.is_suspected)
-        self._audit = Audit(config.edge.state / "audit.log", self._clock)
+        self._audit = Audit(config.edge.state / "audit.jsonl", self._clock)
         self._runner: Any = None
         self._ticks: asyncio.Task[None] | None = None
 
@@ -85,6 +85,9 @@ class Control:
         self._state.close()
         self._audit.close()
 
+    def _warn_of_state(self, text: str) -> None:
+        self._events.record("state_file", str(self._config.edge.state), text, Level.WARNING)
+
     # The workers' side...
 
     def take(self, worker: int, value: object) -> None:
@@ -96,8 +99,8 @@ class Control:
         if kind == OBSERVATION:
             self._keeper.observe(observation_from_wire(content))
         elif kind == COUNTS:
-            self._keeper.count(worker, content.get("successes", {}))
             self._totals.add(content)
+            self._keeper.count(worker, content.get("successes", {}))
 
     def lose(self, worker: int) -> None:
         """A worker is gone."""

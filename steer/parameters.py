@@ -1,4 +1,4 @@
-"""Configuration -> the plain parameters that steering, the proxy and the checks take. Pure, but for files that are read."""
+"""Configuration -> the plain parameters that steering, the proxy and the checks take."""
 
 from __future__ import annotations
 
@@ -20,23 +20,9 @@ from steer.health.expect import CheckSettings, Expectation
 from steer.proxy import settings as proxy
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
 from steer.steering import model
+from steer.steering.retries import IDEMPOTENT
 
 BUILT_PROTOCOLS = ("http/1.1",)
-
-
-def bind_addresses(config: Config) -> dict[str, str]:
-    """Where each listener of this edge binds: what `edges` says for it goes before the listener's own."""
-    own = _own_binds(config)
-    return {listener.name: own.get(listener.name, listener.bind) for listener in config.listeners}
-
-
-def admin_address(config: Config) -> str:
-    return _own_binds(config).get("admin", config.admin.bind)
-
-
-def _own_binds(config: Config) -> dict[str, str]:
-    member = config.edges.get(config.edge.name)
-    return member.bind if member is not None else {}
 
 
 # Steering...
@@ -197,9 +183,8 @@ def _listener(config: Config, listener: Listener, tls: ListenerTls | None) -> pr
 
 def _https_port(config: Config) -> int:
     """Of the first listener with TLS; `steer check` has made sure that there is one."""
-    binds = bind_addresses(config)
-    first = next(listener.name for listener in config.listeners if listener.tls is not None)
-    return host_port(binds[first])[1]
+    first = next(listener.bind for listener in config.listeners if listener.tls is not None)
+    return host_port(first)[1]
 
 
 def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
@@ -217,7 +202,7 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         retries=_retries(pool),
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
-        idempotent=proxy.IDEMPOTENT | {"POST"} if pool.retries.post else proxy.IDEMPOTENT,
+        idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,
         page=page.read_bytes() if page is not None else b"",
     )
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, cast
 from steer.errors import (
     BODY_TOO_LARGE,
     BUSY,
-    DRAINING,
     HEAD_TOO_LARGE,
     HEAD_TOO_SLOW,
     MALFORMED,
@@ -30,13 +29,12 @@ from steer.errors import (
 )
 from steer.proxy.exchange import Exchange
 from steer.proxy.http import answers
-from steer.proxy.http.forwarding import Forwarding, render_response
-from steer.proxy.http.framing import Body, ChunkedBody, LengthBody, chunk, last_chunk
-from steer.proxy.http.head import RequestHead, ResponseHead, find_loop, read_request
-from steer.proxy.http.reply import frame_reply
+from steer.proxy.http.forwarding import Forwarding
+from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
+from steer.proxy.http.head import RequestHead, find_loop, read_request
 from steer.proxy.pace import Pace
+from steer.proxy.responses import ResponseWriter
 from steer.proxy.settings import ListenerSettings
-from steer.proxy.websocket import accept_for
 
 if TYPE_CHECKING:
     from steer.proxy.plane import DataPlane
@@ -46,18 +44,17 @@ MAX_PIPELINED = 64 * 1024
 """Bytes of requests that wait behind the one that is being answered; then reading stops."""
 MAX_DISCARDED = 64 * 1024
 """Bytes of a body that nobody wants any more, read for the sake of the connection; more closes it."""
-JOINED = 16 * 1024
-"""Bytes of a body that are copied behind its head, to go out in one record of TLS; longer ones are not copied."""
+DRAINING_S = 1.0
+"""For the first request of a connection that came while the edge drains: enough for a health check."""
 LINGER_S = 1.0
 """Long enough for the last bytes in flight, short enough not to gather dead connections."""
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(ResponseWriter, asyncio.Protocol):
     """See the module. Also the `ClientStream` of its exchange."""
 
     # For the life of the connection.
-    transport: asyncio.Transport
     address = ""
     deadline = inf
     watched = inf
@@ -67,7 +64,6 @@ class ClientConnection(asyncio.Protocol):
     covered = ""
     _eof = False
     _lingering = False
-    is_blocked = False
 
     # Of the request that is being read.
     exchange: Exchange | None = None
@@ -78,11 +74,6 @@ class ClientConnection(asyncio.Protocol):
     _pace: Pace | None = None
     _paused = False
     _advancing = False
-
-    # Of the response that is being written.
-    finished_response = False
-    _chunked = False
-    _keeps = True
     _discarded = 0
 
     def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
@@ -101,7 +92,7 @@ class ClientConnection(asyncio.Protocol):
         if not self.plane.admit(self, self._tls):
             self._refuse(BUSY.because("this edge has as many connections as it may"))
             return
-        self.set_deadline(self.listener.limits.head_time)
+        self.set_deadline(DRAINING_S if self.plane.draining else self.listener.limits.head_time)
 
     def data_received(self, data: bytes) -> None:
         if self.tunnel is not None:
@@ -173,14 +164,18 @@ class ClientConnection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
         self._advancing = True
-        while self._take_head(data) and self._buffer and self.exchange is None and not self._lingering:
+        while self._take_head(data) and self._buffer and self._is_idle:
             data = self._buffer
         self._advancing = False
-        if self._buffer and self.exchange is not None:
+        if self._buffer and not self._lingering:
             if self._body is not None:
                 data, self._buffer = self._buffer, b""
                 self._take_body(data)
             self._update_reading()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.exchange is None and self._body is None and not self._lingering
 
     def _take_head(self, data: bytes) -> bool:
         """Start the request whose head begins the data, keep the rest; False if the head is not whole yet."""
@@ -195,10 +190,9 @@ class ClientConnection(asyncio.Protocol):
             return False
         self._buffer = data[end + 4 :]
         head = read_request(data[:end], limits.fields, self.listener.allow_underscores)
-        if type(head) is Failure:
+        if isinstance(head, Failure):
             self._refuse(head)
             return False
-        assert type(head) is RequestHead
         self._start(head)
         return True
 
@@ -215,7 +209,8 @@ class ClientConnection(asyncio.Protocol):
     def _start(self, head: RequestHead) -> None:
         plane, limits = self.plane, self.listener.limits
         if head.target == plane.health_path and head.method in ("GET", "HEAD") and not head.has_body:
-            self._answer_health(head)
+            self.answer_health(head)
+            self._after_response(body_unread=False)
             return
         exchange = self.exchange = Exchange(plane, self, head, plane.new_id())
         if head.chunked or head.content_length > 0:
@@ -230,9 +225,9 @@ class ClientConnection(asyncio.Protocol):
         elif head.via and (loop := find_loop(head, plane.via)) is not None:
             exchange.answer(loop)
         elif self.listener.redirect_port:
-            self._redirect(exchange, head)
+            self.redirect(exchange, head)
         elif head.max_forwards == 0 and head.method == "OPTIONS":
-            self._answer_options(exchange)
+            self.answer_options(exchange)
         else:
             exchange.start()
 
@@ -305,138 +300,6 @@ class ClientConnection(asyncio.Protocol):
             self._forwarding = Forwarding(self.address, self.listener.scheme, self.plane.via)
         return self._forwarding.lines(head.authority, head.http10)
 
-    # Writing responses...
-
-    def send_interim(self, head: ResponseHead) -> None:
-        """RFC 9110 section 15.2: not to HTTP/1.0 clients."""
-        exchange = self.exchange
-        if exchange is not None and not exchange.head.http10:
-            lines = b"".join(line + b"\r\n" for line in head.lines)
-            self.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, lines))
-
-    def start_response(self, exchange: Exchange, head: ResponseHead, payload: bytes, complete: bool) -> None:
-        plane = self.plane
-        whole = len(payload) if complete and not exchange.trailers else -1
-        extra, self._chunked, self._keeps = frame_reply(exchange.head, head, whole, self._may_keep(exchange))
-        self.finished_response = complete
-        if plane.reveal or exchange.entry.pinned is not None:
-            extra += plane.revealing(exchange)
-        data = render_response(head, exchange.request_id, plane.via, extra)
-        if self._chunked:
-            payload = chunk(payload)
-            if complete:
-                payload += self._last_chunk(exchange)
-        if len(payload) > JOINED:
-            self.transport.writelines((data, payload))
-        else:
-            self.transport.write(data + payload)
-
-    def send_payload(self, payload: bytes) -> None:
-        self.transport.write(chunk(payload) if self._chunked else payload)
-
-    def finish_response(self) -> None:
-        self.finished_response = True
-        if self._chunked:
-            assert self.exchange is not None
-            self.transport.write(self._last_chunk(self.exchange))
-
-    def _last_chunk(self, exchange: Exchange) -> bytes:
-        """Trailers go only to a client that said it takes them (RFC 9110 section 6.5.1)."""
-        return last_chunk(exchange.trailers if exchange.head.te_trailers else ())
-
-    def _may_keep(self, exchange: Exchange) -> bool:
-        head = exchange.head
-        if not head.keep_alive or self._eof or self.plane.draining:
-            return False
-        if self._body is None:
-            return True
-        left = head.content_length - self._body_size
-        return not head.chunked and not head.expects_continue and left <= MAX_DISCARDED
-
-    def close_after_response(self) -> None:
-        self._keeps = False
-
-    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
-        expected = accept_for(exchange.head.websocket_key)
-        if head.upgrade != b"websocket" or head.websocket_accept != expected:
-            return False
-        extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n" % expected
-        if exchange.entry.pinned is not None or self.plane.reveal:
-            extra += self.plane.revealing(exchange)
-        self.transport.write(render_response(head, exchange.request_id, self.plane.via, extra))
-        return True
-
-    def take_buffer(self) -> bytes:
-        """What came behind the upgrade's head, for the tunnel."""
-        data, self._buffer = self._buffer, b""
-        return data
-
-    def abort(self) -> None:
-        """A reset is the only thing that no client takes for the end of a response."""
-        self._keeps = False
-        self._lingering = True
-        self.transport.abort()
-
-    # The edge's own answers...
-
-    def answer(self, exchange: Exchange, failure: Failure, page: bytes) -> int:
-        fields = answers.failure_fields(failure)
-        if page:
-            kind, body = "text/html; charset=utf-8", page
-        else:
-            kind, body = answers.failure_body(failure, accept_of(exchange.head), exchange.request_id)
-        fields["Content-Type"] = kind
-        self._keeps = self._may_keep(exchange) and not failure.closes
-        self._write_answer(exchange, failure.status, fields, body)
-        return len(body)
-
-    def _write_answer(self, exchange: Exchange, status: int, fields: dict[str, str], body: bytes) -> None:
-        self.finished_response = True
-        self.transport.write(
-            answers.answer(
-                status,
-                fields,
-                body,
-                request_id=exchange.request_id,
-                close=not self._keeps,
-                without_body=exchange.method == "HEAD",
-            )
-        )
-
-    def _redirect(self, exchange: Exchange, head: RequestHead) -> None:
-        """To https at the same name, if it is one of ours: an open redirect would serve anybody's name."""
-        if head.host not in self.plane.tables.hosts:
-            exchange.start()
-            return
-        port = self.listener.redirect_port
-        target = head.target.decode() if head.target != b"*" else "/"
-        location = f"https://{head.host}{'' if port == 443 else f':{port}'}{target}"
-        self._keeps = self._may_keep(exchange)
-        self._write_answer(exchange, 308, {"Location": location}, b"")
-        exchange.answered(308)
-
-    def _answer_options(self, exchange: Exchange) -> None:
-        """Max-Forwards has run out: the answer is the edge's (RFC 9110 section 7.6.2)."""
-        self._keeps = self._may_keep(exchange)
-        self._write_answer(exchange, 200, {"Allow": answers.ALLOW}, b"")
-        exchange.answered(200)
-
-    def _answer_health(self, head: RequestHead) -> None:
-        draining = self.plane.draining
-        fields = {"Content-Type": "text/plain", "Cache-Control": "no-store"}
-        if draining:
-            fields |= answers.failure_fields(DRAINING)
-        body = b"draining\n" if draining else b"ok\n"
-        self._keeps = head.keep_alive and not draining
-        status = 503 if draining else 200
-        head_only = head.method == "HEAD"
-        self.transport.write(
-            answers.answer(
-                status, fields, body, request_id=self.plane.new_id(), close=not self._keeps, without_body=head_only
-            )
-        )
-        self._after_response(False)
-
     def _refuse(self, failure: Failure) -> None:
         """No exchange: the head itself is wrong, late or too much."""
         request_id = self.plane.new_id()
@@ -446,6 +309,26 @@ class ClientConnection(asyncio.Protocol):
         self.plane.log_refusal(self, failure, request_id)
         self._buffer = b""
         self._linger()
+
+    def may_keep(self, exchange: Exchange) -> bool:
+        head = exchange.head
+        if not head.keep_alive or self._eof or self.plane.draining:
+            return False
+        if self._body is None:
+            return True
+        left = head.content_length - self._body_size
+        return not head.chunked and not head.expects_continue and left <= MAX_DISCARDED
+
+    def take_buffer(self) -> bytes:
+        """What came behind the upgrade's head, for the tunnel."""
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def abort(self) -> None:
+        """A reset is the only thing that no client takes for the end of a response."""
+        self.keeps = False
+        self._lingering = True
+        self.transport.abort()
 
     # After a response...
 
@@ -458,7 +341,7 @@ class ClientConnection(asyncio.Protocol):
     def _after_response(self, body_unread: bool) -> None:
         if self._lingering:
             return
-        if not self._keeps or self._eof:
+        if not self.keeps or self._eof:
             if body_unread or self._buffer:
                 self._linger()
             else:
@@ -493,12 +376,4 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is None and self.tunnel is None and not self._buffer:
             self.transport.close()
         else:
-            self._keeps = False
-
-
-def accept_of(head: RequestHead) -> bytes:
-    """The request's Accept: which kind of error page its client reads."""
-    for line in head.lines:
-        if line[:7].lower() == b"accept:":
-            return line[7:]
-    return b""
+            self.keeps = False

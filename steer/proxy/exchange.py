@@ -32,9 +32,9 @@ from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.settings import PoolSettings
 from steer.proxy.stream import ClientStream
 from steer.proxy.upstream.connection import UpstreamConnection
-from steer.proxy.upstream.retry import may_try_again
 from steer.steering.choose import choose, choose_next
 from steer.steering.model import Node, Outcome, Refusal, Route, Verdict
+from steer.steering.retries import is_free, is_retry_allowed, is_status_retried
 from steer.steering.tables import HostEntry
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
 REFUSALS = {failure.name: failure for failure in (NO_NODE, NO_NODE_HERE, BUSY, NOT_ALLOWED)}
 AVOID_S = 1.0
 """How long a worker avoids a node that refused it, for itself: until control has surely spoken."""
-DIED = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.CONNECT_TIMEOUT, Outcome.TLS_FAILURE})
-"""A try that ended so costs no retry budget: nothing was sent, or the node is dead."""
-
-
 CHOOSE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(6)
 """Where an exchange is; decides what a passed deadline means. Plain integers: they are compared for each request."""
 
@@ -121,11 +117,10 @@ class Exchange:
         self._go(choose(plane.tables, self, plane.load, self.started, plane.dice))
 
     def _go(self, verdict: Verdict | Refusal) -> None:
-        if type(verdict) is Verdict:
+        if isinstance(verdict, Verdict):
             self.reason = verdict.reasons[-1]
             self._try(verdict)
             return
-        assert type(verdict) is Refusal
         self.reason = verdict.name
         self.answer(REFUSALS[verdict.name])
 
@@ -213,7 +208,7 @@ class Exchange:
 
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx response: passed on, and proof that the node is alive."""
-        self.stream.send_interim(head)
+        self.stream.send_interim(self, head)
 
     def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None:
         """The final response's head, with what came along."""
@@ -222,7 +217,7 @@ class Exchange:
         if status >= 500:
             outcome = Outcome.GATEWAY_STATUS if status in (502, 503, 504) else Outcome.SERVER_ERROR
             self._report(outcome, status)
-            if status in self.settings.retries.on_status and self._retry_status(status, complete):
+            if self._retry_status(status, complete):
                 return
         self._relayed = True
         self.status = status
@@ -233,20 +228,23 @@ class Exchange:
         self.stream.start_response(self, head, payload, complete)
         if complete:
             self.on_complete()
+        elif self.stream.is_blocked:
+            self.on_client_blocked(True)
         else:
             self._enter(RELAY, self.settings.timeouts.idle)
 
     def on_payload(self, payload: bytes) -> None:
         self.sent_bytes += len(payload)
         self.stream.send_payload(payload)
-        self._enter(RELAY, self.settings.timeouts.idle)
+        if not self.stream.is_blocked:
+            self._enter(RELAY, self.settings.timeouts.idle)
 
     def on_complete(self) -> None:
         """The response is whole."""
         connection, stream = self.connection, self.stream
         assert connection is not None
         if not stream.finished_response:
-            stream.finish_response()
+            stream.finish_response(self)
         if connection.overran:
             stream.close_after_response()
         if self.status < 500:
@@ -277,14 +275,10 @@ class Exchange:
 
     def on_client_blocked(self, blocked: bool) -> None:
         """The client does not take the response as fast as the node sends it."""
-        if self.connection is None or self.connection.lost:
-            return
-        transport = self.connection.transport
-        if blocked:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
-        self._enter(self.phase, self.stream.write_timeout if blocked else self.settings.timeouts.idle)
+        if self.connection is not None:
+            self.connection.hold(blocked)
+            if self.phase == RELAY:
+                self._enter(RELAY, self.stream.write_timeout if blocked else self.settings.timeouts.idle)
 
     # what goes wrong
 
@@ -364,7 +358,8 @@ class Exchange:
                 self.answer(self._name(failure))
 
     def _refresh(self) -> None:
-        """A kept connection ended as we used it: the node closed it for its age. No evidence; same node, new connection.
+        """A kept connection ended as we used it: the node closed it for its age. That is no evidence: the same node
+        gets the request again, on a new connection.
 
         Once only: if the node is dead, the new connection says so, and that is evidence.
         """
@@ -380,20 +375,15 @@ class Exchange:
 
     def _retry(self, failure: Failure, outcome: Outcome, sent: bool) -> bool:
         rules = self.settings.retries
-        if len(self.tried) > rules.attempts or not may_try_again(
-            failure,
-            sent=sent,
-            idempotent=self._idempotent,
-            replayable=self._replayable,
-            on_timeout=rules.on_timeout,
-        ):
+        tries = len(self.tried)
+        if not is_retry_allowed(failure, self._idempotent, sent, self._replayable, tries, rules):
             return False
-        return self._try_next(outcome.value, free=outcome in DIED)
+        return self._try_next(outcome.value, free=is_free(failure, sent))
 
     def _retry_status(self, status: int, complete: bool) -> bool:
         """Leave a 502, 503 or 504 behind and try another node; False where that cannot be: it is relayed then."""
         rules = self.settings.retries
-        if len(self.tried) > rules.attempts or not (self._idempotent and self._replayable):
+        if not is_status_retried(status, self._idempotent, self._replayable, len(self.tried), rules):
             return False
         return self._try_next(f"status_{status}", free=False, reusable=complete)
 
@@ -402,7 +392,7 @@ class Exchange:
         if not free and not self._charged and not plane.budgets[self.pool].take():
             return False
         verdict = choose_next(plane.tables, self, self.tried, plane.load, monotonic(), plane.dice)
-        if type(verdict) is not Verdict:
+        if isinstance(verdict, Refusal):
             if not free and not self._charged:
                 plane.budgets[self.pool].give_back()
             return False

@@ -10,21 +10,22 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, time
 
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
 from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
-from steer.proxy.deadlines import TICK, Deadlines
+from steer.proxy.deadlines import Deadlines
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.records import Recorder
 from steer.proxy.settings import PlaneSettings, PoolSettings
 from steer.proxy.tunnel import Tunnel
+from steer.proxy.upstream.budget import Budget
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.proxy.upstream.pool import NodePool
-from steer.proxy.upstream.retry import Budget
 from steer.steering.choose import Load
 from steer.steering.model import Dice, Node, Observation, Outcome, Snapshot, Topology, Verdict
 from steer.steering.tables import Tables
@@ -60,6 +61,7 @@ class DataPlane:
             for name, pool in topology.pools.items()
         }
         self.connections: set[ClientConnection] = set()
+        self._emptied = asyncio.Event()
         self._report = report
         self._ids = b""
         self._next_id = 0
@@ -104,6 +106,8 @@ class DataPlane:
     def dismiss(self, connection: ClientConnection) -> None:
         """It has ended."""
         self.connections.discard(connection)
+        if not self.connections:
+            self._emptied.set()
         self.deadlines.forget(connection)
 
     def new_id(self) -> bytes:
@@ -156,20 +160,16 @@ class DataPlane:
             pool.sweep(now)
         self.recorder.flush()
 
-    async def run_ticks(self) -> None:
-        """Tick until cancelled."""
-        while True:
-            await asyncio.sleep(TICK)
-            self.tick()
-
-    async def drain(self, timeout: float) -> None:
-        """Finish what has begun, take nothing new; after `timeout` seconds break off what is left."""
+    async def drain(self, within: float) -> None:
+        """Finish what has begun, for at most `within` seconds; idle connections end at once. Break off the rest."""
         self.draining = True
+        self._emptied.clear()
         for connection in tuple(self.connections):
             connection.drain()
-        until = monotonic() + timeout
-        while self.connections and monotonic() < until:
-            await asyncio.sleep(TICK)
+        if self.connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._emptied.wait()
         self.close()
 
     def close(self) -> None:

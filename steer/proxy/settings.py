@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 
 from steer.proxy.tls import ListenerTls
 from steer.steering.model import RetryRules
-
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""RFC 9110 section 9.2.2, without TRACE, which is refused."""
+from steer.steering.retries import IDEMPOTENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,7 @@ class Tunnel:
 
     def hold_node(self, held: bool) -> None:
         """The client takes no more for now."""
-        if not self._node.lost:
-            (self._node.transport.pause_reading if held else self._node.transport.resume_reading)()
+        self._node.hold(held)
 
     def hold_client(self, held: bool) -> None:
         """The node takes no more for now."""

@@ -195,10 +195,14 @@ class Ledger:
         """Eject, or say why not: the detector only observes, or a limit is in the way."""
         if alarm.mode is Mode.OBSERVE:
             return note(record, alarm.detector, f"would eject: {alarm.detail}")
-        limit = limit_in_the_way(record, self._pools[record.pool.name]) if alarm.detector == SERVER_ERRORS else ""
+        limit = self._limit_in_the_way(record) if alarm.detector == SERVER_ERRORS else ""
         if limit:
             return note(record, alarm.detector, f"not ejected, {limit}: {alarm.detail}")
         return self._eject(record, Input.TOO_MANY_FAILURES, alarm.detector, alarm.detail, now, mono)
+
+    def _limit_in_the_way(self, record: Record) -> str:
+        pool = record.pool.name
+        return limit_in_the_way(record, self._pools[pool], self._usable.get(pool))
 
     def _check_passed(self, record: Record, now: float, mono: float) -> Changes:
         if record.passes == record.pool.rise:

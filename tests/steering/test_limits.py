@@ -8,11 +8,26 @@ EJECTED, SERVING = NodeState.EJECTED, NodeState.SERVING
 
 
 def test_5xx_never_take_the_last_available_node_of_a_pool_in_a_datacentre() -> None:
-    history = History(town(1, 1))
+    history = History(town(2, 1))
+    history.fail("wlg-2", 3)
     history.error("wlg-1", 50)
     assert history.state("wlg-1") is SERVING
     assert "not ejected, it is the last available node" in history.last().detail
     assert history.last().before is history.last().after
+
+
+def test_5xx_take_a_node_that_stands_alone_while_the_other_datacentre_serves() -> None:
+    history = History(town(1, 1))
+    history.error("wlg-1", 5)
+    assert history.state("wlg-1") is EJECTED
+
+
+def test_5xx_never_take_the_last_available_node_of_a_pool() -> None:
+    history = History(town(1, 1))
+    history.error("wlg-1", 5)
+    history.error("akl-1", 50)
+    assert history.state("akl-1") is SERVING
+    assert "not ejected, it is the last available node of its pool" in history.last().detail
 
 
 def test_5xx_never_take_more_than_half_of_a_pools_nodes_in_a_datacentre() -> None:

@@ -66,6 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
     _interim = 0
     _tainted = False
     _ended = False
+    _held = False
 
     def __init__(self, pool: NodePool) -> None:
         self.pool = pool
@@ -89,6 +90,8 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self, reusable: bool = True) -> None:
         """The exchange is over: back to the pool, or closed."""
         self.exchange = None
+        if self._held:
+            self.hold(False)
         head, body = self._head, self._body
         if (
             reusable
@@ -102,6 +105,12 @@ class UpstreamConnection(asyncio.Protocol):
             self.pool.put(self)
         else:
             self.close()
+
+    def hold(self, held: bool) -> None:
+        """Stop or go on reading: the client takes no more for now."""
+        if held != self._held and not self.lost:
+            self._held = held
+            (self.transport.pause_reading if held else self.transport.resume_reading)()
 
     def close(self) -> None:
         """End it at once: what the node still sends does not matter."""
@@ -176,10 +185,9 @@ class UpstreamConnection(asyncio.Protocol):
                 self._break("the response's head is too large")
             return
         head = read_response(data[:end])
-        if type(head) is Failure:
+        if isinstance(head, Failure):
             self._fail(head)
             return
-        assert type(head) is ResponseHead
         rest = data[end + 4 :]
         if head.status < 200:
             self._take_interim(exchange, head, rest)
