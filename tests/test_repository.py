@@ -16,7 +16,7 @@ from steer.config import load, unbuilt
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SCRIPTS = ("install", "demo", "test", "check", "bench", "lock")
+SCRIPTS = ("install", "need", "demo", "test", "check", "bench", "lock")
 
 # In pieces, so that this file does not hold what it looks for.
 UNWANTED = re.compile(
