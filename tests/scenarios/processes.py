@@ -1,0 +1,100 @@
+"""What Linux tells of the processes of an edge: who lives, who holds which connection, how much memory they have."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+PATIENCE = 15.0
+"""Seconds that a condition may take on a busy machine before its test fails."""
+PAUSE = 0.005
+ESTABLISHED = "01"
+"""Of a TCP socket (linux/tcp_states.h)."""
+
+
+def wait_until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> None:
+    deadline = time.monotonic() + within
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(PAUSE)
+
+
+async def until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> float:
+    """The same while other tasks run. Returns the seconds that it took."""
+    began = time.monotonic()
+    while not is_so():
+        assert time.monotonic() - began < within, f"not within {within} s: {what}"
+        await asyncio.sleep(PAUSE)
+    return time.monotonic() - began
+
+
+def is_alive(pid: int) -> bool:
+    """Runs, or is stopped; a zombie is dead."""
+    try:
+        return _stat(pid)[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def is_stopped(pid: int) -> bool:
+    return _stat(pid)[0] == "T"
+
+
+def children(pid: int) -> dict[int, str]:
+    """Process id -> name of each living child."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            child = int(path.name)
+            if int(_stat(child)[1]) == pid and is_alive(child):
+                found[child] = (path / "comm").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def memory(pid: int) -> int:
+    """Resident bytes."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def connections_to(port: int) -> dict[int, int]:
+    """The client's port -> the inode of the server's end, for each connection; 0: nobody has accepted it yet."""
+    found = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, _, _, _, _, _, inode, *_ = line.split()
+        if state == ESTABLISHED and _port(local) == port:
+            found[_port(remote)] = int(inode)
+    return found
+
+
+def holders(port: int, pids: Iterable[int]) -> dict[int, int]:
+    """The client's port -> the process that accepted its connection, for each that one of `pids` holds."""
+    owners = {inode: pid for pid in pids for inode in _sockets(pid)}
+    return {client: owners[inode] for client, inode in connections_to(port).items() if inode in owners}
+
+
+def _sockets(pid: int) -> set[int]:
+    """Inodes."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            kind, _, inode = os.readlink(path).partition(":[")
+        except FileNotFoundError:
+            continue
+        if kind == "socket":
+            found.add(int(inode.rstrip("]")))
+    return found
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on: what follows the name in parentheses."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

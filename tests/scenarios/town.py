@@ -1,0 +1,300 @@
+"""A small town: origins of two datacentres and one edge in front of them, as real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from steer.demo.ports import Ports
+from tests.scenarios.processes import children, holders, is_alive, wait_until
+from tests.scenarios.traffic import LOCAL, Connection, Response, ask_once
+
+Tree = dict[str, Any]
+
+PORTS = Ports()
+FIRST_PORT = 21_000 + os.getpid() * 61 % 9_000
+"""Somewhere else for each run, so that two at once seldom meet."""
+
+START = 20.0
+"""Seconds that an edge may take to be ready: five Python processes on one busy core."""
+
+PINNED = "stack-dr.cwp.example"
+
+
+def free_port() -> int:
+    return PORTS.near(FIRST_PORT)
+
+
+def configuration(workers: int = 4, **nodes: tuple[str, ...]) -> Tree:
+    """Active-active over wellington and auckland, one node each unless `nodes` says otherwise. Ready to be changed."""
+    names = nodes or {"wellington": ("wlg-1",), "auckland": ("akl-1",)}
+    placed = {
+        datacentre: [{"name": name, "address": f"http://{LOCAL}:{free_port()}"} for name in members]
+        for datacentre, members in names.items()
+    }
+    return {
+        "version": 1,
+        "edge": {
+            "name": "edge-a",
+            "workers": workers,
+            "state": "state",
+            "reveal": True,
+            "drain": "10s",
+            "log": {"access": "access.log"},
+        },
+        "listeners": [{"name": "http", "bind": f"{LOCAL}:{free_port()}"}],
+        "admin": {"bind": f"{LOCAL}:{free_port()}", "tokens": "tokens.yaml"},
+        "datacentres": {"wellington": {"id": 1}, "auckland": {"id": 2}},
+        "pools": {"web": {"nodes": placed}},
+        "groups": {"website": {"mode": "active-active", "weights": {"wellington": 50, "auckland": 50}}},
+        "services": {
+            "www": {
+                "hostnames": ["www.agency.example"],
+                "pinned_hostnames": {"stack.cwp.example": "wellington", PINNED: "auckland"},
+                "group": "website",
+                "routes": [{"path": "/", "pool": "web"}],
+            }
+        },
+    }
+
+
+class Origin:
+    """The server of one node."""
+
+    def __init__(self, name: str, datacentre: str, port: int) -> None:
+        self.name = name
+        self.port = port
+        self._command = [sys.executable, "-m", "steer.demo.origin", "--name", name]
+        self._command += ["--datacentre", datacentre, "--port", str(port)]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command)
+
+    def wait_until_listening(self) -> None:
+        def listens() -> bool:
+            assert self.process.poll() is None, f"{self.name} ended"
+            with suppress(OSError), socket.create_connection((LOCAL, self.port), timeout=1):
+                return True
+            return False
+
+        wait_until(listens, f"{self.name} listens")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """It stays there and does nothing more."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    async def fail(self, status: int) -> None:
+        """From now on it answers this."""
+        async with await Connection.open(self.port) as connection:
+            await connection.ask(f"/.origin/break?status={status}", method="POST")
+
+    async def mend(self) -> None:
+        async with await Connection.open(self.port) as connection:
+            await connection.ask("/.origin/mend", method="POST")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the access log. Times are wall times."""
+
+    began: float
+    ended: float
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, line: str) -> Entry:
+        fields = json.loads(line)
+        ended = datetime.fromisoformat(fields["time"]).timestamp()
+        return cls(ended - fields["duration_ms"] / 1000, ended, fields)
+
+    @property
+    def was_retried(self) -> bool:
+        return bool(self.fields["retries"])
+
+
+class Edge:
+    """`steer run` in a folder of its own."""
+
+    def __init__(self, folder: Path, tree: Tree, *options: str) -> None:
+        self.folder = folder
+        self.port = int(tree["listeners"][0]["bind"].rpartition(":")[2])
+        self.admin = int(tree["admin"]["bind"].rpartition(":")[2])
+        self.file = folder / "steer.yaml"
+        self.file.write_text(yaml.safe_dump(tree, sort_keys=False))
+        self._command = [sys.executable, "-m", "steer", "run", str(self.file), *options]
+        self.start()
+
+    def start(self) -> None:
+        self.log = self.folder / "edge.log"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT)
+
+    def wait_until_ready(self) -> None:
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            return b"ready" in self.log.read_bytes().splitlines()
+
+        wait_until(is_ready, "the edge is ready", within=START)
+
+    # Its processes.
+
+    @property
+    def workers(self) -> list[int]:
+        """Of `--workers 0`: the one process that is all."""
+        found = [pid for pid, name in children(self.process.pid).items() if name.startswith("steer worker")]
+        return sorted(found) or [self.process.pid]
+
+    @property
+    def control(self) -> int:
+        (pid,) = [pid for pid, name in children(self.process.pid).items() if name == "steer control"]
+        return pid
+
+    def holder(self, connection: Connection) -> int:
+        """The worker that this connection belongs to."""
+        return holders(self.port, self.workers)[connection.port]
+
+    async def connect_to_each_worker(self) -> dict[int, Connection]:
+        """Process id of the worker -> a connection that it has."""
+        found: dict[int, Connection] = {}
+        for _ in range(200):
+            connection = await Connection.open(self.port)
+            await connection.ask("/.steer/health")
+            if found.setdefault(self.holder(connection), connection) is not connection:
+                await connection.close()
+            if len(found) == len(self.workers):
+                return found
+        raise AssertionError(f"200 connections, all for {list(found)} of {self.workers}")
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        """The supervisor and its children, at once."""
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        """However it is, nothing of it is left."""
+        pids = list(children(self.process.pid))
+        if self.process.poll() is None:
+            self.kill()
+        wait_until(lambda: not any(map(is_alive, pids)), "the edge's processes are gone")
+
+    # What it says.
+
+    async def ask(self, path: str = "/", host: str = "www.agency.example", source: str = LOCAL) -> Response:
+        return await ask_once(self.port, path, host, source)
+
+    async def api(self, path: str, method: str = "GET", **body: Any) -> Any:
+        """What the admin API answers; its problems are answers too. `status` is put into a problem by the API."""
+        response = await self._call(path, method, body)
+        return json.loads(response.body)
+
+    async def _call(self, path: str, method: str, body: Mapping[str, Any]) -> Response:
+        token = (self.folder / "state" / "local-token").read_text().strip()
+        fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connection": "close"}
+        async with await Connection.open(self.admin) as connection:
+            content = json.dumps(body).encode() if body else b""
+            return await connection.ask(f"/api/v1{path}", f"{LOCAL}:{self.admin}", method, fields, content)
+
+    async def node(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.api(f"/nodes/{name}")
+        return found
+
+    async def wait_for_node(self, name: str, state: str, within: float = 15.0) -> dict[str, Any]:
+        deadline = time.monotonic() + within
+        while (found := await self.node(name))["state"] != state:
+            assert time.monotonic() < deadline, f"{name} is not {state} after {within} s: {found}"
+            await asyncio.sleep(0.01)
+        return found
+
+    async def wait_for_requests(self, number: int) -> None:
+        """Until control has heard of so many in all, and of all that was seen before them."""
+
+        async def counted() -> float:
+            async with await Connection.open(self.admin) as connection:
+                host = f"{LOCAL}:{self.admin}"
+                lines = (await connection.ask("/metrics", host, fields={"Connection": "close"})).body.decode()
+            return sum(
+                float(line.split()[-1]) for line in lines.splitlines() if line.startswith("steer_requests_total{")
+            )
+
+        deadline = time.monotonic() + 15
+        while (found := await counted()) < number:
+            assert time.monotonic() < deadline, f"control knows of {found} requests, not of {number}"
+            await asyncio.sleep(0.01)
+
+    async def command(self, *arguments: str) -> tuple[int, str, str]:
+        """`steer ARGUMENTS` -> exit status, standard output, standard error."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STEER_")}
+        environment |= {"STEER_ADMIN": f"http://{LOCAL}:{self.admin}", "STEER_STATE": str(self.folder / "state")}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "steer",
+            *arguments,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode(), errors.decode()
+
+    def entries(self) -> list[Entry]:
+        """The access log so far, in the order in which the requests ended."""
+        lines = (self.folder / "access.log").read_text().splitlines()
+        return sorted((Entry.read(line) for line in lines), key=lambda entry: entry.ended)
+
+
+@dataclass(frozen=True)
+class Town:
+    edge: Edge
+    origins: Mapping[str, Origin]
+    """By node."""
+
+
+@contextmanager
+def town(folder: Path, tree: Tree, *options: str) -> Iterator[Town]:
+    """An origin for each node of the configuration, and the edge with these options."""
+    origins = {
+        node["name"]: Origin(node["name"], datacentre, urlsplit(node["address"]).port or 0)
+        for pool in tree["pools"].values()
+        for datacentre, nodes in pool["nodes"].items()
+        for node in nodes
+    }
+    edge = Edge(folder, copy.deepcopy(tree), *options)
+    try:
+        for origin in origins.values():
+            origin.wait_until_listening()
+        edge.wait_until_ready()
+        yield Town(edge, origins)
+    finally:
+        edge.end()
+        for origin in origins.values():
+            origin.kill()
