@@ -10,6 +10,7 @@ import os
 import select
 import stat
 import sys
+import time
 from datetime import UTC, datetime
 
 MAX_WAITING = 4 * 1024 * 1024
@@ -68,18 +69,25 @@ def _open(path: str) -> int:
 
 
 class Stamp:
-    """Wall time as text; the costly part is made anew each second."""
+    """Monotonic time as the wall time that it is, in text. The costly part is made anew each second, and so is the
+    difference between the two clocks: somebody may set the wall's."""
 
     def __init__(self) -> None:
-        self._second = -1
+        self._until = 0.0
+        self._second = 0.0
         self._text = ""
 
-    def text(self, wall: float) -> str:
-        second = int(wall)
-        if second != self._second:
-            self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        return f"{self._text}{int((wall - second) * 1000):03d}Z"
+    def text(self, now: float) -> str:
+        """`now` is monotonic seconds -> 2026-08-22T10:00:00.000Z."""
+        if not self._second <= now < self._until:
+            self._begin_second(now)
+        return f"{self._text}{int((now - self._second) * 1000):03d}Z"
+
+    def _begin_second(self, now: float) -> None:
+        wall = time.time() - time.monotonic() + now
+        self._text = datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        self._second = now - wall % 1
+        self._until = self._second + 1
 
 
 def escaped(target: bytes) -> str:

@@ -333,10 +333,9 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
     # After a response...
 
     def exchange_settled(self) -> None:
-        exchange = self.exchange
         self.exchange = None
         self.body_is_held = False
-        self._after_response(exchange is not None and self._body is not None)
+        self._after_response(self._body is not None)
 
     def _after_response(self, body_unread: bool) -> None:
         if self._lingering:

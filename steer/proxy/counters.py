@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -11,25 +12,23 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 
 
 class Histogram:
-    """Counts by bucket and their sum, in seconds."""
+    """Durations in seconds, sorted into buckets when somebody looks: `observe` is the list's own `append`."""
 
-    __slots__ = ("buckets", "sum")
+    __slots__ = ("_seen", "observe")
 
     def __init__(self) -> None:
-        self.buckets = [0] * (len(BOUNDS) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
-        self.sum += seconds
+        self._seen: list[float] = []
+        self.observe = self._seen.append
 
     def drain(self) -> list[float]:
-        """Buckets, then the sum; starts anew. Empty when nothing was observed."""
-        if not any(self.buckets):
+        """Count by bucket, then the sum; starts anew. Empty when nothing was observed."""
+        if not self._seen:
             return []
-        counts: list[float] = [*self.buckets, self.sum]
-        self.__init__()  # type: ignore[misc]
-        return counts
+        seen = sorted(self._seen)
+        self._seen.clear()
+        below = [bisect_right(seen, bound) for bound in BOUNDS]
+        counts = [after - before for before, after in pairwise([0, *below, len(seen)])]
+        return [*counts, sum(seen)]
 
 
 class Counters:

@@ -130,7 +130,7 @@ class Exchange:
         plane = self.plane
         node = verdict.node
         self.verdict = verdict
-        self.tried = (*self.tried, node)
+        self.tried = (*self.tried, node) if self._tries else (node,)
         self.try_at = plane.now = monotonic() if self._tries else self.started
         self._tries += 1
         self._on_node = True
@@ -471,5 +471,5 @@ class Exchange:
         self.phase = SETTLED
         if self._charged:
             self.plane.budgets[self.pool].give_back()
-        self.plane.settle(self)
+        self.plane.recorder.record(self, monotonic())
         self.stream.exchange_settled()

@@ -11,7 +11,7 @@ import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic, time
+from time import monotonic
 
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
@@ -141,13 +141,9 @@ class DataPlane:
         tunnel = Tunnel(exchange, client, node, client.listener.limits.websocket_idle)
         tunnel.open(client.take_buffer(), payload)
 
-    def settle(self, exchange: Exchange) -> None:
-        """A request is over: count it and log it."""
-        self.recorder.record(exchange, time())
-
     def log_refusal(self, connection: ClientConnection, failure: Failure, request_id: bytes) -> None:
         """A head that could not be read."""
-        self.recorder.record_refusal(connection.address, failure, request_id, time())
+        self.recorder.record_refusal(connection.address, failure, request_id)
 
     # Time...
 

@@ -15,10 +15,6 @@ from steer.steering.tables import HostEntry
 if TYPE_CHECKING:
     from steer.proxy.exchange import Exchange
 
-_LINE = (
-    '{"time":"%s","client":"%s","method":"%s","host":"%s","target":"%s","status":%d,"bytes":%d,%s"retries":%d,'
-    '"error":"%s","duration_ms":%.2f,"connect_ms":%.2f,"response_head_ms":%.2f,"request_id":"%s"}\n'
-)
 MAX_PLACES = 4096
 """Combinations of hostname, node and reason that are remembered with their text and their counts."""
 NOWHERE = -1
@@ -49,9 +45,9 @@ class Recorder:
         self._places: dict[tuple[HostEntry, int, str], Place] = {}
         self._refused = Place(nobody, None, "")
 
-    def record(self, exchange: Exchange, wall: float) -> None:
-        """`wall` is seconds since 1970."""
-        duration = monotonic() - exchange.started
+    def record(self, exchange: Exchange, now: float) -> None:
+        """The exchange is over, at monotonic `now`."""
+        duration = now - exchange.started
         tried = exchange.tried
         key = (exchange.entry, tried[-1].index if tried else NOWHERE, exchange.reason)
         place = self._places.get(key) or self._remember(key, exchange)
@@ -61,24 +57,13 @@ class Recorder:
             self.counters.total.observe(duration)
         if self.log.on:
             head = exchange.head
+            head_us = int((exchange.head_at - exchange.try_at) * 1e6) if exchange.head_at else 0
             self.log.add(
-                _LINE
-                % (
-                    self._stamp.text(wall),
-                    exchange.client,
-                    head.method,
-                    head.host,
-                    escaped(head.target),
-                    status,
-                    exchange.sent_bytes,
-                    place.text,
-                    exchange.retries,
-                    exchange.error,
-                    duration * 1000,
-                    exchange.connect_s * 1000,
-                    (exchange.head_at - exchange.try_at) * 1000 if exchange.head_at else 0.0,
-                    exchange.request_id.decode(),
-                )
+                f'{{"time":"{self._stamp.text(now)}","client":"{exchange.client}","method":"{head.method}",'
+                f'"host":"{head.host}","target":"{escaped(head.target)}","status":{status},'
+                f'"bytes":{exchange.sent_bytes},{place.text}"retries":{exchange.retries},"error":"{exchange.error}",'
+                f'"duration_us":{int(duration * 1e6)},"connect_us":{int(exchange.connect_s * 1e6)},'
+                f'"response_head_us":{head_us},"request_id":"{exchange.request_id.decode()}"}}\n'
             )
 
     def _remember(self, key: tuple[HostEntry, int, str], exchange: Exchange) -> Place:
@@ -88,13 +73,16 @@ class Recorder:
         place = self._places[key] = Place(key[0], exchange.tried[-1] if exchange.tried else None, key[2])
         return place
 
-    def record_refusal(self, client: str, failure: Failure, request_id: bytes, wall: float) -> None:
+    def record_refusal(self, client: str, failure: Failure, request_id: bytes) -> None:
         """A head that could not be read: nothing of it is trusted enough to be written down."""
         place = self._refused
         place.counts[failure.status // 100] += 1
         if self.log.on:
-            begin = (self._stamp.text(wall), client, "", "", "", failure.status, 0, place.text)
-            self.log.add(_LINE % (*begin, 0, failure.name, 0.0, 0.0, 0.0, request_id.decode()))
+            self.log.add(
+                f'{{"time":"{self._stamp.text(monotonic())}","client":"{client}","method":"","host":"","target":"",'
+                f'"status":{failure.status},"bytes":0,{place.text}"retries":0,"error":"{failure.name}",'
+                f'"duration_us":0,"connect_us":0,"response_head_us":0,"request_id":"{request_id.decode()}"}}\n'
+            )
 
     def drain(self) -> dict[str, Any]:
         """What goes to control: everything counted since the last time."""

@@ -50,7 +50,7 @@ class ResponseWriter:
 
     def start_response(self, exchange: Exchange, head: ResponseHead, payload: bytes, complete: bool) -> None:
         plane = self.plane
-        whole = len(payload) if complete and not exchange.trailers else -1
+        whole = -1 if head.content_length >= 0 or not complete or exchange.trailers else len(payload)
         extra, self._chunked, self.keeps = frame_reply(exchange.head, head, whole, self.may_keep(exchange))
         self.finished_response = complete
         if plane.reveal or exchange.entry.pinned is not None:

@@ -18,9 +18,9 @@ Entry = tuple[int, bytes]
 """What to do, and the value without white space."""
 
 MAX_KNOWN_LINES = 4096
-"""About 1 MiB at most. Browsers of one site send some hundreds of different lines."""
-MAX_KNOWN_LINE = 200
-"""Bytes. Longer lines are mostly unique (cookies, referrers)."""
+"""2 MiB at most, for each direction. Browsers of one site send some hundreds of different lines."""
+MAX_KNOWN_LINE = 512
+"""Bytes. Longer lines are mostly unique (referrers), but for policies that nodes send."""
 
 PASS: Final = 0
 DROP: Final = 1
@@ -126,6 +126,7 @@ def _classify(line: bytes, kinds: Mapping[bytes, int], *, drop_underscores: bool
     if match is None:
         return BROKEN, line
     name = match[1].lower()
+    value = match[2].strip(b" \t")
     kind = kinds.get(name)
     if kind is None:
         kind = PASS
@@ -133,25 +134,32 @@ def _classify(line: bytes, kinds: Mapping[bytes, int], *, drop_underscores: bool
             kind = DROP
         elif drop_underscores and b"_" in name:
             kind = UNDERSCORE
-    value = match[2].strip(b" \t")
     if kind == CONNECTION and value.lower() == b"keep-alive":
         kind = KEEP_ALIVE
     return kind, value
 
 
 class KnownLines(dict[bytes, Entry]):
-    """line -> what to do; a line not seen before is classified by `__missing__`, and kept if it may be."""
+    """line -> what to do; a line not seen before is classified by `__missing__`, and kept if it may be.
+
+    `passing` holds the lines that pass, which are most: a head's other lines are those that are not in it.
+    """
 
     def __init__(self, classify: Callable[[bytes], Entry]) -> None:
         super().__init__()
         self._classify = classify
+        self.passing: set[bytes] = set()
 
     def __missing__(self, line: bytes) -> Entry:
         entry = self._classify(line)
         if len(line) <= MAX_KNOWN_LINE and entry[0] not in (PASS_UNKEPT, BROKEN):
-            if len(self) >= MAX_KNOWN_LINES:
+            if len(self) + len(self.passing) >= MAX_KNOWN_LINES:
                 self.clear()
-            self[line] = entry
+                self.passing.clear()
+            if entry[0] == PASS:
+                self.passing.add(line)
+            else:
+                self[line] = entry
         return entry
 
 

@@ -11,8 +11,8 @@ FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
 """RFC 9112 section 5: no space before the colon, no control characters in the value (so no bare CR or LF, no NUL).
 Obsolete line folding does not match, since its second line has no name."""
 
-VISIBLE = bytes(range(0x21, 0x7F))
-"""What may stand in a target; `#` is looked for apart."""
+TARGET = re.compile(rb"[!\"$-~]+")
+"""Visible ASCII, and no fragment (RFC 9112 section 3.2)."""
 
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 """RFC 9110 section 8.6, one value only. 18 digits stay below 2**63, where nodes' own counters end."""

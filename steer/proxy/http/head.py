@@ -44,6 +44,7 @@ class RequestHead:
     `lines` go to the node as they are. `target` is in origin form or `*`. `content_length` is -1 where there is none.
     """
 
+    lines: list[bytes]
     path = ""
     authority = b""
     host = ""
@@ -60,7 +61,6 @@ class RequestHead:
         self.target = target
         self.http10 = http10
         self.keep_alive = not http10
-        self.lines: list[bytes] = []
 
     @property
     def has_body(self) -> bool:
@@ -102,8 +102,8 @@ def _refuse_version(version: bytes) -> Failure:
 
 
 def _read_target(head: RequestHead, target: bytes) -> Failure | None:
-    if target.translate(None, grammar.VISIBLE):
-        return BAD_TARGET.because("the target has characters outside visible ASCII")
+    if grammar.TARGET.fullmatch(target) is None:
+        return BAD_TARGET.because("the target has a fragment, or characters outside visible ASCII")
     if target[:1] != b"/":
         if target == b"*":
             head.path = "*"
@@ -114,8 +114,6 @@ def _read_target(head: RequestHead, target: bytes) -> Failure | None:
         head.authority = match[1]
         rest = match[2]
         target = head.target = rest if rest[:1] == b"/" else b"/" + rest
-    if b"#" in target:
-        return BAD_TARGET.because("the target has a fragment")
     path = target.partition(b"?")[0]
     if (b"." in path or b"%" in path) and _is_evasive(path):
         return BAD_TARGET.because("the path has dot segments or an encoded NUL")
@@ -128,30 +126,36 @@ def _is_evasive(path: bytes) -> bool:
 
 
 def _read_request_fields(head: RequestHead, lines: list[bytes], allow_underscores: bool) -> Failure | None:
-    known = _request_lines
-    keep = head.lines.append
-    host, special = None, None
+    """Leaves in `lines` what goes on to the node: most lines are known to pass, and only the others are looked at."""
     del lines[0]
-    for line in lines:
-        kind, value = known[line]
+    head.lines = lines
+    passing = _request_lines.passing
+    host, special = None, None
+    for line in [line for line in lines if line not in passing]:
+        kind, value = _request_lines[line]
         if kind == fields.PASS or kind == fields.PASS_UNKEPT:
-            keep(line)
-        elif kind == fields.HOST:
+            continue
+        if kind == fields.HOST:
             if host is not None:
                 return MALFORMED.because("more than one Host")
             host = value
-        elif kind == fields.KEEP_ALIVE and not head.http10:
-            pass
-        elif kind != fields.DROP:
+        elif kind != fields.DROP and (kind != fields.KEEP_ALIVE or head.http10):
             if special is None:
                 special = _Special()
-            failure = special.take(head, kind, value, line, allow_underscores)
+            failure = special.take(head, kind, value)
             if failure is not None:
                 return failure
+            if kind in _PASSED_ON or (kind == fields.UNDERSCORE and allow_underscores):
+                continue
+        lines.remove(line)
     failure = _settle_host(head, host)
     if failure is not None or special is None:
         return failure
     return special.finish(head)
+
+
+_PASSED_ON = frozenset({fields.WEBSOCKET_KEY, fields.VIA})
+"""Fields that the edge acts on, and the node sees all the same."""
 
 
 def _settle_host(head: RequestHead, host: bytes | None) -> Failure | None:
@@ -193,7 +197,7 @@ class _Special:
         self.transfer = 0
         self.te = b""
 
-    def take(self, head: RequestHead, kind: int, value: bytes, line: bytes, allow_underscores: bool) -> Failure | None:
+    def take(self, head: RequestHead, kind: int, value: bytes) -> Failure | None:
         if kind == fields.CONNECTION or kind == fields.KEEP_ALIVE:
             self.connection += [token.strip(b" \t").lower() for token in value.split(b",")]
         elif kind == fields.CONTENT_LENGTH:
@@ -206,17 +210,13 @@ class _Special:
             if head.websocket_key or grammar.WEBSOCKET_KEY.fullmatch(value) is None:
                 return UPGRADE_REFUSED.because("Sec-WebSocket-Key is not one key of 16 bytes")
             head.websocket_key = value
-            head.lines.append(line)
         elif kind == fields.BROKEN:
             return MALFORMED.because("a field line breaks the grammar")
-        elif kind == fields.UNDERSCORE:
-            if allow_underscores:
-                head.lines.append(line)
         else:
-            return self._take_rare(head, kind, value, line)
+            return self._take_rare(head, kind, value)
         return None
 
-    def _take_rare(self, head: RequestHead, kind: int, value: bytes, line: bytes) -> Failure | None:
+    def _take_rare(self, head: RequestHead, kind: int, value: bytes) -> Failure | None:
         if kind == fields.EXPECT:
             if value.lower() != b"100-continue":
                 return EXPECTATION_FAILED.because("the only expectation known is 100-continue")
@@ -225,7 +225,6 @@ class _Special:
             self.te = value.lower()
         elif kind == fields.VIA:
             head.via = (*head.via, value)
-            head.lines.append(line)
         elif kind == fields.MAX_FORWARDS:
             if grammar.CONTENT_LENGTH.fullmatch(value) is None or head.max_forwards != -1:
                 return MALFORMED.because("Max-Forwards is not one number")
@@ -287,6 +286,7 @@ class _Special:
 class ResponseHead:
     """A response's head. `lines` go to the client as they are; `content_length` is -1 where there is none."""
 
+    lines: list[bytes]
     content_length = -1
     chunked = False
     has_date = False
@@ -298,7 +298,6 @@ class ResponseHead:
         self.reason = reason
         self.http10 = http10
         self.closes = http10
-        self.lines: list[bytes] = []
 
 
 _status_lines: dict[bytes, tuple[int, bytes, bool]] = {}
@@ -315,34 +314,40 @@ def read_response(block: bytes, max_fields: int = 200) -> ResponseHead | Failure
     if status is None:
         return NODE_BROKE.because("the status line is not HTTP/1.1 STATUS REASON")
     head = ResponseHead(*status)
-    known = _response_lines
-    keep = head.lines.append
-    special = None
+    failure = _read_response_fields(head, lines)
+    if failure is not None:
+        return failure
+    if head.chunked or head.status < 200 or head.status == 204:
+        return _check_response_framing(head)
+    return head
+
+
+def _read_response_fields(head: ResponseHead, lines: list[bytes]) -> Failure | None:
+    """Leaves in `lines` what goes on to the client."""
     del lines[0]
-    for line in lines:
-        kind, value = known[line]
+    head.lines = lines
+    passing = _response_lines.passing
+    special = None
+    for line in [line for line in lines if line not in passing]:
+        kind, value = _response_lines[line]
         if kind == fields.PASS or kind == fields.PASS_UNKEPT:
-            keep(line)
+            continue
+        if kind == fields.DATE:
+            head.has_date = True
         elif kind == fields.CONTENT_LENGTH:
             if head.content_length >= 0 or not value.isdigit() or len(value) > MAX_DIGITS:
                 return NODE_BROKE.because("Content-Length is not one number")
             head.content_length = int(value)
-            keep(line)
-        elif kind == fields.DATE:
-            head.has_date = True
-            keep(line)
-        elif kind == fields.KEEP_ALIVE and not head.http10:
-            pass
-        elif kind != fields.DROP:
-            if special is None:
-                special = _SpecialResponse()
-            if not special.take(head, kind, value):
-                return NODE_BROKE.because("a field line breaks the grammar, or the framing is not `chunked`")
+        else:
+            if kind != fields.DROP and (kind != fields.KEEP_ALIVE or head.http10):
+                if special is None:
+                    special = _SpecialResponse()
+                if not special.take(head, kind, value):
+                    return NODE_BROKE.because("a field line breaks the grammar, or the framing is not `chunked`")
+            lines.remove(line)
     if special is not None:
         special.finish(head)
-    if head.chunked or head.status < 200 or head.status == 204:
-        return _check_response_framing(head)
-    return head
+    return None
 
 
 def _read_status_line(line: bytes) -> tuple[int, bytes, bool] | None:

@@ -64,7 +64,8 @@ class UpstreamConnection(asyncio.Protocol):
     _body: Body | None = None
     _head: ResponseHead | None = None
     _interim = 0
-    _tainted = False
+    overran = False
+    """The node sent more than the body that it had announced, or something that breaks the rules."""
     _ended = False
     _held = False
 
@@ -99,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
             and body is not None
             and body.done
             and not head.closes
-            and not (self._tainted or self._ended or self.lost)
+            and not (self.overran or self._ended or self.lost)
             and self.served < self.pool.settings.keepalive.requests
         ):
             self.pool.put(self)
@@ -127,7 +128,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.from_node(data)
         elif self.exchange is None:
-            self._tainted = True
+            self.overran = True
             self.pool.discard(self)
             self.close()
         elif self._body is not None:
@@ -200,7 +201,7 @@ class UpstreamConnection(asyncio.Protocol):
         body = self._body = _body_of(head, exchange.method)
         payload = body.take(rest)
         if body.done and body.rest:
-            self._tainted = True
+            self.overran = True
         if body.broken:
             self._break(body.broken)
         else:
@@ -227,7 +228,7 @@ class UpstreamConnection(asyncio.Protocol):
         assert body is not None
         assert exchange is not None
         if body.done:
-            self._tainted = True
+            self.overran = True
             return
         payload = body.take(data)
         if payload:
@@ -235,7 +236,7 @@ class UpstreamConnection(asyncio.Protocol):
         if body.broken:
             self._break(body.broken)
         elif body.done:
-            self._tainted = self._tainted or bool(body.rest)
+            self.overran = self.overran or bool(body.rest)
             if self.exchange is exchange:
                 exchange.on_complete()
 
@@ -243,17 +244,12 @@ class UpstreamConnection(asyncio.Protocol):
     def trailers(self) -> tuple[bytes, ...]:
         return self._body.trailers if self._body is not None else ()
 
-    @property
-    def overran(self) -> bool:
-        """The node sent more than the body that it had announced."""
-        return self._tainted
-
     def _break(self, detail: str) -> None:
         self._fail(NODE_BROKE.because(detail))
 
     def _fail(self, failure: Failure) -> None:
         exchange = self.exchange
-        self._tainted = True
+        self.overran = True
         if exchange is not None:
             exchange.on_node_failure(failure, Outcome.BROKEN)
 
