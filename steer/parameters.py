@@ -44,10 +44,8 @@ def topology(config: Config) -> model.Topology:
 def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
     first = len(nodes)
     for datacentre, members in pool.nodes.items():
-        nodes.extend(
-            model.Node(len(nodes) + offset, node.name, name, datacentre, node.weight)
-            for offset, node in enumerate(members)
-        )
+        for node in members:
+            nodes.append(model.Node(len(nodes), node.name, name, datacentre, node.weight))
     check = pool.health_check
     assert not isinstance(pool.algorithm, HashBy), "refused by `unbuilt`"
     return model.Pool(

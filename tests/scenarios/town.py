@@ -129,7 +129,7 @@ class Entry:
     def read(cls, line: str) -> Entry:
         fields = json.loads(line)
         ended = datetime.fromisoformat(fields["time"]).timestamp()
-        return cls(ended - fields["duration_ms"] / 1000, ended, fields)
+        return cls(ended - fields["duration_us"] / 1e6, ended, fields)
 
     @property
     def was_retried(self) -> bool:
