@@ -13,7 +13,6 @@ The connection is in one of five states, told by what it holds:
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -31,6 +30,7 @@ from steer.proxy.exchange import Exchange
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import Forwarding
 from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
+from steer.proxy.http.grammar import BARE
 from steer.proxy.http.head import RequestHead, find_loop, read_request
 from steer.proxy.pace import Pace
 from steer.proxy.responses import ResponseWriter
@@ -48,7 +48,6 @@ DRAINING_S = 1.0
 """For the first request of a connection that came while the edge drains: enough for a health check."""
 LINGER_S = 1.0
 """Long enough for the last bytes in flight, short enough not to gather dead connections."""
-_BARE_LF = re.compile(rb"(?<!\r)\n")
 
 
 class ClientConnection(ResponseWriter, asyncio.Protocol):
@@ -198,11 +197,13 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
 
     def _wait_for_head(self, data: bytes) -> None:
         limit = self.listener.limits.head
-        if len(data) > limit:
+        if len(data) >= limit + 4:
             too_long = TARGET_TOO_LONG if b"\r\n" not in data[:limit] else HEAD_TOO_LARGE
             self._refuse(too_long.because(f"more than {limit} bytes"))
-        elif _BARE_LF.search(data) is not None:
-            self._refuse(MALFORMED.because("a line ends with LF alone"))
+        elif BARE.search(data) is not None:
+            self._refuse(MALFORMED.because("a line ends with CR or LF alone"))
+        elif self._eof:
+            self.transport.close()
         elif self.deadline > self.plane.now + self.listener.limits.head_time:
             self.set_deadline(self.listener.limits.head_time)
 
@@ -312,7 +313,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
 
     def may_keep(self, exchange: Exchange) -> bool:
         head = exchange.head
-        if not head.keep_alive or self._eof or self.plane.draining:
+        if not head.keep_alive or self.plane.draining or (self._eof and not self._buffer):
             return False
         if self._body is None:
             return True
@@ -340,7 +341,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
     def _after_response(self, body_unread: bool) -> None:
         if self._lingering:
             return
-        if not self.keeps or self._eof:
+        if not self.keeps or (self._eof and not self._buffer):
             if body_unread or self._buffer:
                 self._linger()
             else:

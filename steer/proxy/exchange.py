@@ -137,7 +137,7 @@ class Exchange:
         self._sent = False
         plane.load.in_flight[node.index] += 1
         pool = plane.upstreams[node.index]
-        connection = pool.take()
+        connection = pool.take(self._idempotent)
         if connection is not None:
             self._send_head(connection)
         else:
@@ -184,10 +184,10 @@ class Exchange:
             if trailers is not None:
                 data += last_chunk(trailers)
         self.request_done = trailers is not None
-        if self._replayable or self.connection is None:
+        connection = self.connection
+        if self.phase < RELAY and (self._replayable or connection is None):
             self._kept.append(data)
             self._kept_size += len(data)
-        connection = self.connection
         if connection is None:
             if self._kept_size > self.settings.retries.body:
                 self.stream.hold_body(True)
@@ -343,17 +343,24 @@ class Exchange:
 
     def _fail(self, failure: Failure, outcome: Outcome) -> None:
         connection, sent = self.connection, self._sent
-        stale = connection is not None and connection.served > 1 and connection.heard_nothing
+        stale = (
+            outcome is Outcome.RESET
+            and connection is not None
+            and connection.served > 1
+            and connection.heard_nothing
+            and not self._refreshed
+        )
         self._leave_node(reusable=False)
         if self._relayed:
             self._report(outcome, 0)
             self.error = failure.name
             self.stream.abort()
             self._settle()
-        elif stale and outcome is Outcome.RESET and self._idempotent and self._replayable and not self._refreshed:
+        elif stale and self._idempotent and self._replayable:
             self._refresh()
         else:
-            self._report(outcome, 0)
+            if not stale:
+                self._report(outcome, 0)
             if not self._retry(failure, outcome, sent):
                 self.answer(self._name(failure))
 

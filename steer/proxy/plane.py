@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
@@ -61,6 +62,7 @@ class DataPlane:
             for name, pool in topology.pools.items()
         }
         self.connections: set[ClientConnection] = set()
+        self._open: Counter[str] = Counter()
         self._emptied = asyncio.Event()
         self._report = report
         self._ids = b""
@@ -101,11 +103,14 @@ class DataPlane:
         if tls is not None:
             self.counters.handshakes[tls.version() or "unknown", bool(tls.session_reused)] += 1
         self.connections.add(connection)
-        return len(self.connections) <= connection.listener.limits.connections
+        listener = connection.listener
+        self._open[listener.name] += 1
+        return self._open[listener.name] <= listener.limits.connections
 
     def dismiss(self, connection: ClientConnection) -> None:
         """It has ended."""
         self.connections.discard(connection)
+        self._open[connection.listener.name] -= 1
         if not self.connections:
             self._emptied.set()
         self.deadlines.forget(connection)

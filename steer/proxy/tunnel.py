@@ -34,14 +34,16 @@ class Tunnel:
         self._touch()
 
     def from_client(self, data: bytes) -> None:
-        self.to_node += len(data)
-        self._node.transport.write(data)
-        self._touch()
+        if not self._over:
+            self.to_node += len(data)
+            self._node.transport.write(data)
+            self._touch()
 
     def from_node(self, data: bytes) -> None:
-        self.to_client += len(data)
-        self._client.transport.write(data)
-        self._touch()
+        if not self._over:
+            self.to_client += len(data)
+            self._client.transport.write(data)
+            self._touch()
 
     def hold_node(self, held: bool) -> None:
         """The client takes no more for now."""

@@ -10,6 +10,9 @@ from socket import socket
 
 from steer.runtime.sockets import BACKLOG
 
+GOODBYE = 2.0
+"""Seconds for a client's close_notify. Many never send one (a phone that went to sleep), and nothing depends on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -58,4 +61,5 @@ class Accepting:
             backlog=BACKLOG,
             ssl=door.tls,
             ssl_handshake_timeout=door.handshake if door.tls is not None else None,
+            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
         )

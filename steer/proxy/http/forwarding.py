@@ -71,7 +71,8 @@ def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id
     if head.expects_continue:
         lines = [*lines, b"Expect: 100-continue"]
     if head.max_forwards >= 0:
-        lines = [*lines, b"Max-Forwards: %d" % (head.max_forwards - 1)]
+        # RFC 9110 section 7.6.2: counted down for OPTIONS (and TRACE, which does not get here), else left alone.
+        lines = [*lines, b"Max-Forwards: %d" % (head.max_forwards - (head.method == "OPTIONS"))]
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-00\r\n\r\n" % (
         head.method.encode(),
         head.target,

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 
-from steer.proxy.http.grammar import CHUNK_LINE, FIELD
+from steer.proxy.http.grammar import BARE, CHUNK_LINE, FIELD
 
 MAX_CHUNK_LINE = 256
-"""Bytes, extensions included. Nobody needs extensions; Go and nginx cap them for the cost that they make."""
+"""Bytes, extensions and line end included. Nobody needs extensions; Go and nginx cap them for the cost that they make."""
 MAX_TRAILERS = 8 * 1024
 """Bytes of a trailer section: what nginx gives a whole head by default."""
 LAST_CHUNK = b"0\r\n\r\n"
@@ -142,7 +142,7 @@ class ChunkedBody:
         return self.done
 
     def _take_size(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at, at + MAX_CHUNK_LINE + 2)
+        end = data.find(b"\r\n", at, at + MAX_CHUNK_LINE)
         if end < 0:
             return self._wait(data, at, MAX_CHUNK_LINE, "a chunk's size line is too long")
         match = CHUNK_LINE.fullmatch(data, at, end)
@@ -157,7 +157,8 @@ class ChunkedBody:
             self._state = _SIZE
             return at + 2
         if len(data) - at == 1 and data[at] == 0x0D:
-            return self._wait(data, at, 2, "")
+            self._buffer = data[at:]
+            return -1
         return self._break("a chunk does not end where its size says")
 
     def _take_trailers(self, data: bytes, at: int) -> int:
@@ -178,9 +179,12 @@ class ChunkedBody:
         return at
 
     def _wait(self, data: bytes, at: int, most: int, complaint: str) -> int:
-        if len(data) - at > most:
+        """For the rest of a line, or of lines, of at most so many bytes with their end."""
+        if len(data) - at >= most:
             return self._break(complaint)
         self._buffer = data[at:]
+        if BARE.search(self._buffer) is not None:
+            return self._break("a line ends with CR or LF alone")
         return -1
 
     def _break(self, complaint: str) -> int:

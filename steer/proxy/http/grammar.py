@@ -17,19 +17,23 @@ TARGET = re.compile(rb"[!\"$-~]+")
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 """RFC 9110 section 8.6, one value only. 18 digits stay below 2**63, where nodes' own counters end."""
 
-AUTHORITY = re.compile(rb"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+AUTHORITY = re.compile(rb"([A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 """RFC 3986 section 3.2, without user information: names and addresses of real hosts only. No percent-encoding."""
 
-ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@\\]+)(.*)", re.DOTALL)
-"""RFC 9112 section 3.2.2."""
+ABSOLUTE_FORM = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#@\\]+)((?:[/?].*)?)")
+"""RFC 9112 section 3.2.2: the authority ends with the target, at a slash or at a question mark, and nowhere else."""
 
-DOT_SEGMENT = re.compile(rb"(?:^|[/\\])(?:\.|%2[eE]){1,2}(?:[/\\;]|$)")
-"""A segment that is `.` or `..`, plain or encoded. Back-slashes and `;` end it too: some nodes see them so."""
+DOT_SEGMENT = re.compile(rb"(?i:(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|$))")
+"""A segment that is `.` or `..`, plain or encoded. Back-slashes, encoded slashes and `;` end it too: some nodes see
+them so, and would leave the route that the path was matched with."""
+
+BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+"""A CR or an LF that is no line's end (RFC 9112 section 2.2). The last byte may be a CR whose LF is still to come."""
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 """RFC 9112 section 4. The space after the status may be missing where there is no reason: common, harmless."""
 
-CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 """RFC 9112 section 7.1. Extensions are read and dropped. 15 hexadecimal digits stay below 2**63."""
 
 WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")

@@ -19,7 +19,7 @@ from steer.errors import (
     Failure,
 )
 from steer.proxy.http import fields, grammar
-from steer.proxy.http.fields import KnownLines, name_of
+from steer.proxy.http.fields import MAX_KNOWN_LINE, KnownLines, name_of
 
 MAX_METHOD = 32
 """Bytes; the longest registered method (UPDATEREDIRECTREF) has 17."""
@@ -27,6 +27,8 @@ MAX_DIGITS = 18
 """Of a Content-Length: below 2**63, where nodes' own counters end."""
 MAX_HOSTS = 1024
 """Authorities remembered with their host name; a site has few, a scanner many."""
+
+MAX_PORT = 65535
 
 METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH")
 REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
@@ -111,9 +113,7 @@ def _read_target(head: RequestHead, target: bytes) -> Failure | None:
         match = grammar.ABSOLUTE_FORM.fullmatch(target)
         if match is None:
             return BAD_TARGET.because("the target is neither a path nor an absolute URL")
-        head.authority = match[1]
-        rest = match[2]
-        target = head.target = rest if rest[:1] == b"/" else b"/" + rest
+        target = _leave_authority(head, match[1], match[2])
     path = target.partition(b"?")[0]
     if (b"." in path or b"%" in path) and _is_evasive(path):
         return BAD_TARGET.because("the path has dot segments or an encoded NUL")
@@ -121,7 +121,19 @@ def _read_target(head: RequestHead, target: bytes) -> Failure | None:
     return None
 
 
+def _leave_authority(head: RequestHead, authority: bytes, rest: bytes) -> bytes:
+    """The target in the form that a node gets (RFC 9112 section 3.2.4: an OPTIONS without a path is for the server)."""
+    head.authority = authority
+    if head.method == "OPTIONS" and not rest:
+        head.target = b"*"
+    else:
+        head.target = rest if rest[:1] == b"/" else b"/" + rest
+    return head.target
+
+
 def _is_evasive(path: bytes) -> bool:
+    if b"/." not in path and b"%" not in path and b"\\" not in path:
+        return False
     return grammar.DOT_SEGMENT.search(path) is not None or b"%00" in path
 
 
@@ -177,7 +189,7 @@ def _settle_host(head: RequestHead, host: bytes | None) -> Failure | None:
 def _valid_host(authority: bytes) -> str:
     """The lower-case host name without port and final dot; "" where it is not valid."""
     match = grammar.AUTHORITY.fullmatch(authority)
-    if match is None:
+    if match is None or int(match[2] or 0) > MAX_PORT:
         return ""
     if len(_hosts) >= MAX_HOSTS:
         _hosts.clear()
@@ -355,7 +367,7 @@ def _read_status_line(line: bytes) -> tuple[int, bytes, bool] | None:
     if match is None:
         return None
     status = (int(match[2]), match[3] or b"", match[1] == b"0")
-    if len(_status_lines) < MAX_STATUS_LINES:
+    if len(_status_lines) < MAX_STATUS_LINES and len(line) <= MAX_KNOWN_LINE:
         _status_lines[line] = status
     return status
 

@@ -153,11 +153,11 @@ class UpstreamConnection(asyncio.Protocol):
         exchange = self.exchange
         if exchange is not None:
             self.exchange = None
-            self._end_of_connection(exchange)
+            self._end_of_connection(exchange, exc)
 
-    def _end_of_connection(self, exchange: NodeListener) -> None:
+    def _end_of_connection(self, exchange: NodeListener, exc: Exception | None) -> None:
         body = self._body
-        if body is not None and not body.done and body.end():
+        if exc is None and body is not None and not body.done and body.end():
             exchange.on_complete()
         else:
             detail = "the connection ended before the response" if self.heard_nothing else "the response was cut off"
@@ -194,7 +194,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._take_interim(exchange, head, rest)
             return
         self._head = head
-        if head.content_length == len(rest) and exchange.method != "HEAD":
+        if head.content_length == len(rest) and exchange.method != "HEAD" and head.status != 304:
             self._body = WHOLE
             exchange.on_response(head, rest, True)
             return

@@ -19,6 +19,9 @@ from steer.proxy.settings import NodeAddress, PoolSettings
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.model import Outcome
 
+FRESH_S = 1.0
+"""Shorter than any keep-alive time-out that servers have by default (Gunicorn's, at 2 s, is the shortest known)."""
+
 
 class Waiting(Protocol):
     """An exchange in the queue."""
@@ -45,10 +48,17 @@ class NodePool:
 
     # The exchange's side.
 
-    def take(self) -> UpstreamConnection | None:
-        """An idle connection, if there is one and nobody waits for it."""
-        while self._idle:
-            connection = self._idle.pop()
+    def take(self, replayable: bool = True) -> UpstreamConnection | None:
+        """An idle connection, if there is one.
+
+        A request that cannot be sent twice gets one that was busy a moment ago: an older one may be closing at the
+        node's end just now, and then nobody could tell whether the request was seen.
+        """
+        idle = self._idle
+        while idle:
+            if not replayable and idle[-1].idle_since < monotonic() - FRESH_S:
+                return None
+            connection = idle.pop()
             if not connection.lost and not connection.transport.is_closing():
                 return connection
         return None
@@ -127,7 +137,7 @@ class NodePool:
         else:
             self._open.add(connection)
             self._forget_this_task()
-            if connection.lost:
+            if connection.lost or connection.transport.is_closing():
                 self._open.discard(connection)
                 self._fail_first(NODE_REFUSED.because("the connection ended at once"), Outcome.RESET)
             else:
