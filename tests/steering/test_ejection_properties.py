@@ -85,7 +85,9 @@ def test_at_every_step_the_status_of_a_node_makes_sense(happenings: list[tuple[s
 
 
 @given(histories)
-def test_5xx_alone_leave_half_of_a_datacentre_that_has_more_than_one_node(happenings: list[tuple[str, str, object]]) -> None:
+def test_5xx_alone_leave_half_of_a_datacentre_that_has_more_than_one_node(
+    happenings: list[tuple[str, str, object]],
+) -> None:
     history = History(town(2, 1))
     live(history, [each for each in happenings if each[0] in ("error", "succeed")])
     assert NodeState.SERVING in (history.state("wlg-1"), history.state("wlg-2"))
