@@ -16,17 +16,17 @@ import re
 from steer.proxy.http.grammar import BARE, CHUNK_LINE, FIELD
 
 MAX_CHUNK_LINE = 256
-"""Bytes, extensions and line end included. Nobody needs extensions; Go and nginx cap them for the cost that they make."""
+"""Bytes, extensions and line end included. Nobody needs extensions; Go and nginx cap what they cost."""
 MAX_TRAILERS = 8 * 1024
 """Bytes of a trailer section: what nginx gives a whole head by default."""
 LAST_CHUNK = b"0\r\n\r\n"
 
-_REFUSED_TRAILERS = re.compile(
-    rb"(?i:transfer-encoding|content-|host|connection|te|trailer|upgrade|expect|max-forwards|range|if-|authorization|"
-    rb"cookie|set-cookie|www-authenticate|proxy-|cache-control|age|date|expires|location|retry-after|vary|warning|via|"
-    rb"forwarded|x-forwarded-|x-real-ip|x-request-id|traceparent|tracestate|x-steer-|x-session-)"
+_TRAILERS_PASSED = re.compile(
+    rb"(?i:etag|accept-ranges|authentication-info|content-digest|repr-digest|digest|signature|signature-input|"
+    rb"server-timing|grpc-[a-z0-9-]+|x-(?!steer-|session-|forwarded-|real-ip:|request-id:)[a-z0-9-]+):"
 )
-"""Fields that frame, route, authenticate or control may not come as trailers (RFC 9110 section 6.5.1)."""
+"""What may pass as a trailer: what is registered as fit for it, gRPC's, and the applications' own `X-`. Any other could
+frame, route, authenticate or control at a recipient that merges trailers into the fields (RFC 9110 section 6.5.1)."""
 
 
 class NoBody:
@@ -170,7 +170,7 @@ class ChunkedBody:
         lines = data[at:end].split(b"\r\n")
         if not all(FIELD.fullmatch(line) for line in lines):
             return self._break("a trailer breaks the grammar")
-        self.trailers = tuple(line for line in lines if _REFUSED_TRAILERS.match(line) is None)
+        self.trailers = tuple(line for line in lines if _TRAILERS_PASSED.match(line) is not None)
         return self._finish(data, end + 4)
 
     def _finish(self, data: bytes, at: int) -> int:
