@@ -62,7 +62,8 @@ class Worker:
 
     async def drain(self, within: float) -> None:
         """Answer what was asked; connections that wait in our slot are for nobody else, so they are still taken."""
-        await self.plane.drain(within)
+        assert self._accepting is not None
+        await self.plane.drain(within, self._accepting.shut)
 
     async def stop(self) -> None:
         if self._accepting is not None:

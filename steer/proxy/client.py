@@ -372,8 +372,13 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
             self.transport.close()
 
     def drain(self) -> None:
-        """No further request: an idle connection ends now, a busy one after its response."""
-        if self.exchange is None and self.tunnel is None and not self._buffer:
-            self.transport.close()
-        else:
+        """No further request: an idle connection ends now, a busy one after its response.
+
+        One that has forwarded nothing yet may have come a moment ago, with its request on the way.
+        """
+        if self.exchange is not None or self.tunnel is not None or self._buffer:
             self.keeps = False
+        elif self._forwarding is None:
+            self.set_deadline(DRAINING_S)
+        else:
+            self.transport.close()

@@ -10,7 +10,7 @@ import asyncio
 import os
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -63,7 +63,8 @@ class DataPlane:
         }
         self.connections: set[ClientConnection] = set()
         self._open: Counter[str] = Counter()
-        self._emptied = asyncio.Event()
+        self._awaited: set[ClientConnection] = set()
+        self._ended = asyncio.Event()
         self._report = report
         self._ids = b""
         self._next_id = 0
@@ -111,8 +112,10 @@ class DataPlane:
         """It has ended."""
         self.connections.discard(connection)
         self._open[connection.listener.name] -= 1
-        if not self.connections:
-            self._emptied.set()
+        if connection in self._awaited:
+            self._awaited.discard(connection)
+            if not self._awaited:
+                self._ended.set()
         self.deadlines.forget(connection)
 
     def new_id(self) -> bytes:
@@ -161,17 +164,29 @@ class DataPlane:
             pool.sweep(now)
         self.recorder.flush()
 
-    async def drain(self, within: float) -> None:
-        """Finish what has begun, for at most `within` seconds; idle connections end at once. Break off the rest."""
+    async def drain(self, within: float, shut: Callable[[], Awaitable[None]]) -> None:
+        """Finish what has begun, for at most `within` seconds; idle connections end at once. Break off the rest.
+
+        Who comes while something is under way is answered too, so that a health check hears of the drain; but for
+        half of the time at most, or a busy edge would never end. Then `shut` lets nobody in any more.
+        """
         self.draining = True
-        self._emptied.clear()
         for connection in tuple(self.connections):
             connection.drain()
-        if self.connections:
+        begun = monotonic()
+        await self._wait_for_end(within / 2)
+        await shut()
+        await self._wait_for_end(within - (monotonic() - begun))
+        self.close()
+
+    async def _wait_for_end(self, within: float) -> None:
+        """Of the connections that there are now."""
+        self._awaited = self.connections.copy()
+        self._ended.clear()
+        if self._awaited:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within):
-                    await self._emptied.wait()
-        self.close()
+                    await self._ended.wait()
 
     def close(self) -> None:
         """End every connection now."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from socket import socket
+from socket import SHUT_RD, socket
 
 from steer.runtime.sockets import BACKLOG
 
@@ -48,6 +49,18 @@ class Accepting:
         for server in self._servers.pop(slot, []):
             server.close()
 
+    async def shut(self) -> None:
+        """Nobody may listen on the slots accepted from any more: who waits there is taken, who comes later is refused.
+
+        A listening socket that is merely closed resets those that wait, and while another process holds it, it goes on
+        to gather connections that nobody will take.
+        """
+        for slot in self.slots:
+            await self.release(slot)
+            for name, door in self._doors.items():
+                await _take_rest(self._sockets[name][slot], door)
+        await asyncio.sleep(0)  # what a server accepted a moment ago begins in the loop's next turn
+
     async def close(self) -> None:
         """Release all."""
         for slot in self.slots:
@@ -63,3 +76,23 @@ class Accepting:
             ssl_handshake_timeout=door.handshake if door.tls is not None else None,
             ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
         )
+
+
+async def _take_rest(listening: socket, door: Door) -> None:
+    loop = asyncio.get_running_loop()
+    waiting = []
+    with suppress(BlockingIOError):
+        while True:
+            waiting.append(listening.accept()[0])
+    listening.shutdown(SHUT_RD)
+    handshakes = (
+        loop.connect_accepted_socket(
+            door.protocol,
+            connection,
+            ssl=door.tls,
+            ssl_handshake_timeout=door.handshake if door.tls is not None else None,
+            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
+        )
+        for connection in waiting
+    )
+    await asyncio.gather(*handshakes, return_exceptions=True)  # one that failed has ended its connection

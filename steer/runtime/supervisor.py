@@ -215,6 +215,8 @@ class Supervisor:
                 self._crew.hear(key.data)
 
     def _share_slots(self) -> None:
+        if self._phase is not Phase.RUNNING:
+            return  # a worker that has drained has shut its slot: nobody waits there, and nobody may listen there again
         now = time.monotonic()
         wanted = slots.helpers([place.can_serve(now, self._timing.silent) for place in self._workers])
         for worker, order, slot in slots.changes(self._helping, wanted):

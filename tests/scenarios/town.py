@@ -173,6 +173,10 @@ class Edge:
         (pid,) = [pid for pid, name in children(self.process.pid).items() if name == "steer control"]
         return pid
 
+    def has_other_control(self, gone: int) -> bool:
+        """Another control process than this one runs."""
+        return any(name == "steer control" and pid != gone for pid, name in children(self.process.pid).items())
+
     def holder(self, connection: Connection) -> int:
         """The worker that this connection belongs to."""
         return holders(self.port, self.workers)[connection.port]
@@ -232,6 +236,17 @@ class Edge:
             assert time.monotonic() < deadline, f"{name} is not {state} after {within} s: {found}"
             await asyncio.sleep(0.01)
         return found
+
+    async def wait_for_workers(self, number: int) -> None:
+        """Until so many have reported to control. It may be about to start."""
+        deadline = time.monotonic() + 15
+        while True:
+            with suppress(OSError, EOFError):
+                # A control process that just began may not know the token that it is about to write: 401.
+                if len((await self.api("/status")).get("workers", ())) == number:
+                    return
+            assert time.monotonic() < deadline, f"control does not know {number} workers"
+            await asyncio.sleep(0.01)
 
     async def wait_for_requests(self, number: int) -> None:
         """Until control has heard of so many in all, and of all that was seen before them."""
