@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
 from math import inf
+from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, cast
 
 from steer.errors import (
@@ -30,7 +32,7 @@ from steer.proxy.exchange import Exchange
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import Forwarding
 from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
-from steer.proxy.http.grammar import BARE
+from steer.proxy.http.grammar import has_bare_line_end
 from steer.proxy.http.head import RequestHead, find_loop, read_request
 from steer.proxy.pace import Pace
 from steer.proxy.responses import ResponseWriter
@@ -46,6 +48,8 @@ MAX_DISCARDED = 64 * 1024
 """Bytes of a body that nobody wants any more, read for the sake of the connection; more closes it."""
 DRAINING_S = 1.0
 """For the first request of a connection that came while the edge drains: enough for a health check."""
+RESET = struct.pack("ii", 1, 0)
+"""`struct linger`: closing drops what is not sent yet, and resets the connection."""
 LINGER_S = 1.0
 """Long enough for the last bytes in flight, short enough not to gather dead connections."""
 
@@ -200,7 +204,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         if len(data) >= limit + 4:
             too_long = TARGET_TOO_LONG if b"\r\n" not in data[:limit] else HEAD_TOO_LARGE
             self._refuse(too_long.because(f"more than {limit} bytes"))
-        elif BARE.search(data) is not None:
+        elif has_bare_line_end(data):
             self._refuse(MALFORMED.because("a line ends with CR or LF alone"))
         elif self._eof:
             self.transport.close()
@@ -329,6 +333,8 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         """A reset is the only thing that no client takes for the end of a response."""
         self.keeps = False
         self._lingering = True
+        if not self.transport.is_closing():
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET)
         self.transport.abort()
 
     # After a response...

@@ -7,6 +7,7 @@ common case. RFC 7239 (Forwarded), RFC 9110 section 7.6.3 (Via), W3C Trace Conte
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from steer.proxy.http.head import RequestHead, ResponseHead
 
@@ -59,20 +60,7 @@ class Forwarding:
 
 def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id: bytes) -> bytes:
     """The head that a node gets. `request_id` is 32 hexadecimal digits, and the trace's id as well."""
-    lines = head.lines
-    if head.content_length >= 0:
-        lines = [*lines, b"Content-Length: %d" % head.content_length]
-    elif head.chunked:
-        lines = [*lines, b"Transfer-Encoding: chunked"]
-    if head.websocket_key:
-        lines = [*lines, b"Connection: Upgrade\r\nUpgrade: websocket"]
-    elif head.te_trailers:
-        lines = [*lines, b"TE: trailers\r\nConnection: TE"]
-    if head.expects_continue:
-        lines = [*lines, b"Expect: 100-continue"]
-    if head.max_forwards >= 0:
-        # RFC 9110 section 7.6.2: counted down for OPTIONS (and TRACE, which does not get here), else left alone.
-        lines = [*lines, b"Max-Forwards: %d" % (head.max_forwards - (head.method == "OPTIONS"))]
+    lines = head.lines if head.plain else [*head.lines, *_made_anew(head)]
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-00\r\n\r\n" % (
         head.method.encode(),
         head.target,
@@ -86,15 +74,33 @@ def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id
     )
 
 
+def _made_anew(head: RequestHead) -> Iterator[bytes]:
+    """The fields that were taken out of the head because they speak of this connection, as they are for the next one."""
+    if head.content_length >= 0:
+        yield b"Content-Length: %d" % head.content_length
+    elif head.chunked:
+        yield b"Transfer-Encoding: chunked"
+    if head.websocket_key:
+        yield b"Connection: Upgrade\r\nUpgrade: websocket"
+    elif head.te_trailers:
+        yield b"TE: trailers\r\nConnection: TE"
+    if head.expects_continue:
+        yield b"Expect: 100-continue"
+    if head.max_forwards >= 0:
+        # RFC 9110 section 7.6.2: counted down for OPTIONS (and TRACE, which does not get here), else left alone.
+        yield b"Max-Forwards: %d" % (head.max_forwards - (head.method == "OPTIONS"))
+
+
 def render_response(head: ResponseHead, request_id: bytes, via: bytes, extra: bytes) -> bytes:
     """The head that an HTTP/1 client gets, framing apart: `extra` is lines, each ended, that the exchange adds."""
     lines = head.lines
-    return b"HTTP/1.1 %d %b\r\n%b%b%bVia: 1.1 %b\r\nX-Request-Id: %b\r\n\r\n" % (
+    return b"HTTP/1.1 %d %b\r\n%b%b%bVia: %b %b\r\nX-Request-Id: %b\r\n\r\n" % (
         head.status,
         head.reason,
         b"\r\n".join(lines),
         b"\r\n" if lines else b"",
         extra,
+        b"1.0" if head.http10 else b"1.1",
         via,
         request_id,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from steer.proxy.http.grammar import BARE, CHUNK_LINE, FIELD
+from steer.proxy.http.grammar import CHUNK_LINE, FIELD, has_bare_line_end
 
 MAX_CHUNK_LINE = 256
 """Bytes, extensions and line end included. Nobody needs extensions; Go and nginx cap what they cost."""
@@ -183,7 +183,7 @@ class ChunkedBody:
         if len(data) - at >= most:
             return self._break(complaint)
         self._buffer = data[at:]
-        if BARE.search(self._buffer) is not None:
+        if has_bare_line_end(self._buffer):
             return self._break("a line ends with CR or LF alone")
         return -1
 

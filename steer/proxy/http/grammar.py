@@ -27,14 +27,21 @@ DOT_SEGMENT = re.compile(rb"(?i:(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5
 """A segment that is `.` or `..`, plain or encoded. Back-slashes, encoded slashes and `;` end it too: some nodes see
 them so, and would leave the route that the path was matched with."""
 
-BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-"""A CR or an LF that is no line's end (RFC 9112 section 2.2). The last byte may be a CR whose LF is still to come."""
-
-STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-"""RFC 9112 section 4. The space after the status may be missing where there is no reason: common, harmless."""
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+"""RFC 9112 section 4; other statuses are invalid (RFC 9110 section 15). The space after the status may be missing where
+there is no reason: common, harmless."""
 
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 """RFC 9112 section 7.1. Extensions are read and dropped. 15 hexadecimal digits stay below 2**63."""
 
 WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 """RFC 6455 section 4.1: 16 bytes in base 64."""
+
+
+def has_bare_line_end(data: bytes) -> bool:
+    """Is there a CR or an LF that is no CRLF (RFC 9112 section 2.2)? The last byte may be a CR whose LF is to come.
+
+    Counts, because what has come of a message is looked at again with every piece.
+    """
+    pairs = data.count(b"\r\n")
+    return data.count(b"\n") != pairs or data.count(b"\r", 0, len(data) - 1) != pairs

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from steer.errors import NODE_BROKE, NODE_RESET, Failure
 from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody, NoBody, UntilClose
+from steer.proxy.http.grammar import has_bare_line_end
 from steer.proxy.http.head import ResponseHead, read_response
 from steer.steering.model import Outcome
 
@@ -177,13 +178,15 @@ class UpstreamConnection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n", 0, MAX_RESPONSE_HEAD + 4)
         exchange = self.exchange
         assert exchange is not None
         if end < 0:
             self._buffer = data
-            if len(data) > MAX_RESPONSE_HEAD:
+            if len(data) >= MAX_RESPONSE_HEAD + 4:
                 self._break("the response's head is too large")
+            elif has_bare_line_end(data):
+                self._break("a line ends with CR or LF alone")
             return
         head = read_response(data[:end])
         if isinstance(head, Failure):
