@@ -6,18 +6,28 @@ to the run of 5xx; a success breaks both. Connection failures say nothing about 
 Workers ship a failure at once and count successes up for 100 ms. So a success that comes with a failure of its own
 worker is known to be older than it, and breaks the runs for certain; of one that comes as a count it is not known
 whether it was before or after failures of the same 100 ms at other workers. Such a count breaks only what is older.
-Otherwise the counts of the time just before a node died would hide its death for as long as they trickle in.
+Otherwise the counts of the time just before a node died would hide its death for as long as they trickle in. And a
+failure that comes late (a worker holds back what may be the request's own fault) counts for no run that a success has
+broken since.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 
 from steer.steering.model import Ejection, Mode, Observation, Outcome
 
 GATEWAY_FAILURES = "consecutive_gateway_failures"
 SERVER_ERRORS = "consecutive_5xx"
+FAILURE_SHARE = "failure_share"
+PEERS = "peers"
+SLOW = "slow"
+ACTIVE_CHECK = "active_check"
+
+LIMITED = frozenset({SERVER_ERRORS, FAILURE_SHARE, PEERS, SLOW})
+"""They see answers that are wrong or slow, which may be the fault of what every node runs: `limits.py` binds them."""
 
 # Workers send counts each 100 ms; half of that again for a loop that is late.
 COUNTS_LAG = 0.15
@@ -47,9 +57,21 @@ class Runs:
         self._gateway: deque[float] = deque(maxlen=max(1, rules.consecutive_gateway_failures))
         most_errors = max(MOST_ERRORS_REMEMBERED, rules.consecutive_5xx)
         self._errors: deque[Observation] = deque(maxlen=most_errors)
+        self._broken_at = -inf
+        """Every failure up to then is older than some success."""
 
     def __repr__(self) -> str:
         return f"<Runs [{len(self._gateway)} gateway failures, {len(self._errors)} 5xx]>"
+
+    @property
+    def gateway_failures(self) -> int:
+        """In a row."""
+        return len(self._gateway)
+
+    @property
+    def server_errors(self) -> int:
+        """In a row, as far as they are remembered."""
+        return len(self._errors)
 
     def break_off(self) -> None:
         """A success that is later than every failure so far, or a new beginning."""
@@ -58,13 +80,16 @@ class Runs:
 
     def break_off_before(self, counted_at: float) -> None:
         """Successes of the last moments before `counted_at` (monotonic), as a count."""
-        while self._gateway and self._gateway[0] <= counted_at - COUNTS_LAG:
+        broken_at = self._broken_at = max(self._broken_at, counted_at - COUNTS_LAG)
+        while self._gateway and self._gateway[0] <= broken_at:
             self._gateway.popleft()
-        while self._errors and self._errors[0].at <= counted_at - COUNTS_LAG:
+        while self._errors and self._errors[0].at <= broken_at:
             self._errors.popleft()
 
     def add(self, failure: Observation) -> Alarm | None:
         """Count one failure. An alarm begins its run anew, so that it is raised once for each run."""
+        if failure.at <= self._broken_at:
+            return None
         if failure.outcome is Outcome.SERVER_ERROR:
             self._gateway.clear()
         if failure.outcome in (Outcome.SERVER_ERROR, Outcome.GATEWAY_STATUS):

@@ -11,27 +11,44 @@ Decided here, where the design leaves it open:
   datacentre.
 - A probing node for which no request could be a trial for `max_time` (only POSTs come, or none) returns by the ramp, if
   its active check passes. Otherwise a node that serves only POSTs would stay out for ever.
-- 502, 503, 504 and connection failures always fail a trial; another 5xx only where that detector is on.
+- 502, 503, 504 and connection failures always fail a trial; another 5xx only where a detector that counts 5xx is on. One
+  on a path that has just failed on another node of the pool says nothing of this one: the next request tries again.
 - What ordinary requests meet on a node that is not serving is evidence for `explain` and moves nothing: only trials do.
+- While the edge is isolated nothing is ejected, and a trial that fails is as if it had not been. What was ejected as
+  unreachable just before is serving again at once, with the n that it had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
-from steer.steering.detectors import SERVER_ERRORS, Alarm
+from steer.steering.detectors import ACTIVE_CHECK, GATEWAY_FAILURES, LIMITED, Alarm
+from steer.steering.isolation import LOOK_BACK
 from steer.steering.limits import is_another_available, is_last, limit_in_the_way
+from steer.steering.lookout import Lookout, Reading, readings
 from steer.steering.model import Dice, Mode, NodeState, NodeStatus, Observation, Outcome, Topology
 from steer.steering.moves import Change, move, note
 from steer.steering.records import Evidence, Record, export_record, new_record, restore_record
 from steer.steering.transitions import Input
-from steer.steering.trials import TRIALS_TO_PASS, TrialOffice, has_failed, has_waited_too_long, is_awaited, note_answer
+from steer.steering.trials import (
+    TRIALS_TO_PASS,
+    TrialOffice,
+    has_failed,
+    has_waited_too_long,
+    is_awaited,
+    is_inconclusive,
+    note_answer,
+)
 
 __all__ = ["Change", "Changes", "Ledger"]
 
 SUCCESSES_TO_FORGIVE = 20
+
+# Seconds between two notes of what a detector of a node would do, or may not: it goes on seeing what it sees.
+NOTE_EVERY = 60.0
 
 # So that nodes that failed together do not come back in the same moment.
 JITTER = 0.1
@@ -51,6 +68,9 @@ class Ledger:
             self._pools.setdefault(record.pool.name, []).append(record)
         self._usable: Mapping[str, Collection[str]] = {}
         self._trials = TrialOffice()
+        self._lookout = Lookout()
+        self._noted: dict[tuple[str, str, str], float] = {}
+        self._is_isolated = False
 
     def __repr__(self) -> str:
         states = [record.status.state for record in self._records.values()]
@@ -73,6 +93,14 @@ class Ledger:
         """Everything known of a node, to read (`explain_node`)."""
         return self._records[node]
 
+    def records(self) -> Iterable[Record]:
+        return self._records.values()
+
+    def readings(self, node: str, mono: float) -> tuple[Reading, ...]:
+        """What the detectors that look at the last seconds see of a node now."""
+        record = self._records[node]
+        return readings(record, self._pools[record.pool.name], mono)
+
     # What was seen...
 
     def observe(self, observation: Observation, now: float, mono: float) -> Changes:
@@ -82,7 +110,9 @@ class Ledger:
             return ()
         if observation.successes:
             record.runs.break_off()
+            record.succeed(observation.successes, mono)
             self._forgive(record, observation.successes)
+        record.note_reach(observation)
         if observation.outcome is not Outcome.SUCCESS:
             record.add_failure(observation, now, mono)
         if observation.trial:
@@ -98,8 +128,15 @@ class Ledger:
         record = self._records.get(node)
         if record is not None and count > 0:
             record.runs.break_off_before(mono)
+            record.succeed(count, mono)
             self._forgive(record, count)
         return ()
+
+    def measure(self, node: str, counts: Sequence[float], mono: float) -> None:
+        """How long successful tries on the node took in the last moments, at one worker: the histogram's wire form."""
+        record = self._records.get(node)
+        if record is not None and record.status.state is NodeState.SERVING:
+            record.track.latencies.add(counts, mono)
 
     def checked(self, node: str, passed: bool, detail: str, now: float, mono: float) -> Changes:
         """An active check passed or failed; `detail` says how it failed."""
@@ -108,6 +145,10 @@ class Ledger:
             return ()
         record.passes = record.passes + 1 if passed else 0
         record.fails = 0 if passed else record.fails + 1
+        if passed:
+            record.reached_at = mono
+        else:
+            record.unreached_at = mono
         return self._check_passed(record, now, mono) if passed else self._check_failed(record, detail, now, mono)
 
     def tick(self, now: float, mono: float) -> Changes:
@@ -119,7 +160,23 @@ class Ledger:
             elif has_waited_too_long(record, mono):
                 detail = f"no request could be a trial for {record.pool.ejection.max_time:g} s"
                 changes.append(self._return(record, Input.NO_TRIAL_CAME, "trial", detail, now, mono))
+        for record, alarm in self._lookout.alarms(tuple(self._pools.values()), mono):
+            changes += self._raise(record, alarm, now, mono)
         return tuple(changes)
+
+    def isolate(self, now: float, mono: float) -> Changes:
+        """The edge is cut off: nothing that it sees is evidence, until `reconnect`."""
+        self._is_isolated = True
+        lost = [record for record in self._records.values() if _was_lost_with_the_edge(record, now)]
+        return tuple(self._take_back(record, now) for record in lost)
+
+    def reconnect(self) -> None:
+        """The edge is no longer isolated: what it saw meanwhile is forgotten."""
+        self._is_isolated = False
+        for record in self._records.values():
+            record.forget()
+            record.fails = 0
+            record.unreached_at = record.reached_at
 
     # What an operator wants...
 
@@ -188,21 +245,40 @@ class Ledger:
     def _count(self, record: Record, failure: Observation, now: float, mono: float) -> Changes:
         if record.status.state is not NodeState.SERVING:
             return ()
+        record.track.fail(failure.client, failure.path, mono)
         alarm = record.runs.add(failure)
-        return () if alarm is None else (self._raise(record, alarm, now, mono),)
+        return () if alarm is None else self._raise(record, alarm, now, mono)
 
-    def _raise(self, record: Record, alarm: Alarm, now: float, mono: float) -> Change:
-        """Eject, or say why not: the detector only observes, or a limit is in the way."""
+    def _raise(
+        self, record: Record, alarm: Alarm, now: float, mono: float, why: Input = Input.TOO_MANY_FAILURES
+    ) -> Changes:
+        """Eject, or say why not: the detector only observes, or something is in the way."""
         if alarm.mode is Mode.OBSERVE:
-            return note(record, alarm.detector, f"would eject: {alarm.detail}")
-        limit = self._limit_in_the_way(record) if alarm.detector == SERVER_ERRORS else ""
-        if limit:
-            return note(record, alarm.detector, f"not ejected, {limit}: {alarm.detail}")
-        return self._eject(record, Input.TOO_MANY_FAILURES, alarm.detector, alarm.detail, now, mono)
+            return self._note(record, alarm, "would eject", mono)
+        hindrance = self._hindrance(record, alarm.detector)
+        if hindrance:
+            return self._note(record, alarm, f"not ejected, {hindrance}", mono)
+        return (self._eject(record, why, alarm.detector, alarm.detail, now, mono),)
 
-    def _limit_in_the_way(self, record: Record) -> str:
+    def _note(self, record: Record, alarm: Alarm, words: str, mono: float) -> Changes:
+        key = (record.node.name, alarm.detector, words)
+        if mono < self._noted.get(key, -inf) + NOTE_EVERY:
+            return ()
+        self._noted[key] = mono
+        return (note(record, alarm.detector, f"{words}: {alarm.detail}"),)
+
+    def _hindrance(self, record: Record, detector: str) -> str:
+        if self._is_isolated:
+            return "the edge is isolated"
         pool = record.pool.name
-        return limit_in_the_way(record, self._pools[pool], self._usable.get(pool))
+        return limit_in_the_way(record, self._pools[pool], self._usable.get(pool)) if detector in LIMITED else ""
+
+    def _take_back(self, record: Record, now: float) -> Change:
+        """It was not the node that was lost."""
+        times = max(0, record.status.times - 1)
+        change = move(record, Input.EDGE_WAS_ISOLATED, "isolated", "the edge is isolated", now, times=times)
+        self._release_held(record.pool.name)
+        return change
 
     def _check_passed(self, record: Record, now: float, mono: float) -> Changes:
         if record.passes == record.pool.rise:
@@ -210,7 +286,7 @@ class Ledger:
         if record.status.state is not NodeState.PROBING or not record.must_pass or record.passes < record.pool.rise:
             return ()
         record.must_pass = False
-        change = move(record, Input.FIRST_CHECK_PASSED, "active_check", "its first checks passed", now)
+        change = move(record, Input.FIRST_CHECK_PASSED, ACTIVE_CHECK, "its first checks passed", now)
         self._release_held(record.pool.name)
         return (change,)
 
@@ -218,13 +294,14 @@ class Ledger:
         """The fall ejects a serving node. A probing one begins its trials anew when the check passes again."""
         if record.fails <= record.pool.fall:  # a node that stays down would push out how it went down
             record.evidence.append(Evidence(now, "check_failed", detail=detail))
-        if record.status.state is NodeState.PROBING:
+        mode = record.pool.check_mode
+        if record.status.state is NodeState.PROBING and mode is Mode.ON:
             record.trials_passed = 0
             record.status = replace(record.status, trial=0, trial_worker=-1)
         if record.status.state is not NodeState.SERVING or record.fails < record.pool.fall:
             return ()
-        words = f"{record.fails} in a row, the last: {detail}"
-        return (self._eject(record, Input.CHECK_FELL, "active_check", words, now, mono),)
+        alarm = Alarm(ACTIVE_CHECK, mode, f"{record.fails} in a row, the last: {detail}")
+        return self._raise(record, alarm, now, mono, Input.CHECK_FELL)
 
     def _begin_probing(self, record: Record, now: float, mono: float) -> Change:
         record.begin_probing(self._trials.next_number, mono)
@@ -234,7 +311,13 @@ class Ledger:
     def _answer(self, record: Record, answer: Observation, now: float, mono: float) -> Changes:
         if not is_awaited(record, answer.trial):
             return ()
+        quiet_since = record.quiet_since
         note_answer(record, answer.trial, mono)
+        if self._is_isolated and answer.outcome is not Outcome.SUCCESS:
+            return ()
+        if is_inconclusive(record, answer, self._pools[record.pool.name], now):
+            record.quiet_since = quiet_since
+            return ()
         if has_failed(record, answer.outcome):
             return (self._eject(record, Input.TRIAL_FAILED, "trial_failed", answer.outcome.value, now, mono),)
         record.trials_passed += 1
@@ -250,7 +333,7 @@ class Ledger:
         jitter = 1 + JITTER * (2 * self._dice.random() - 1)
         lasts = min(rules.max_time, rules.base_time * times * jitter)
         pool = self._pools[record.pool.name]
-        held = cause != SERVER_ERRORS and is_last(record, pool, self._usable.get(record.pool.name))
+        held = cause not in LIMITED and is_last(record, pool, self._usable.get(record.pool.name))
         change = move(record, why, cause, detail, now, until=now + lasts, times=times, held=held)
         record.ends = mono + lasts
         return change
@@ -266,3 +349,10 @@ class Ledger:
         for record in records:
             if record.status.held and is_another_available(record, records, self._usable.get(pool)):
                 record.status = replace(record.status, held=False)
+
+
+def _was_lost_with_the_edge(record: Record, now: float) -> bool:
+    """Whether it was ejected as unreachable, and not long before the isolation was found out."""
+    status = record.status
+    is_of_now = status.state is NodeState.EJECTED and now - status.since <= LOOK_BACK
+    return is_of_now and status.cause in (GATEWAY_FAILURES, ACTIVE_CHECK)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from steer.steering.choose import Facts, choose
+from steer.steering.detectors import GATEWAY_FAILURES, SERVER_ERRORS
 from steer.steering.ejection import Ledger
 from steer.steering.hosts import HostEntry
-from steer.steering.model import DatacentreState, Dice, NodeState, NodeStatus, Refusal, Verdict
+from steer.steering.model import DatacentreState, Dice, Mode, NodeState, NodeStatus, Refusal, Verdict
 from steer.steering.pick import Load
 from steer.steering.plan import Plan, Survey
 from steer.steering.records import Record
@@ -51,7 +52,8 @@ def verdict_to_plain(verdict: Verdict | Refusal) -> Plain:
 
 
 def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
-    """State, since when, detector, evidence, n, when it may return and what brings it back, what an operator can do."""
+    """State, since when, by which detector and why, evidence, n, what every detector sees now (of a serving node), when
+    it may return and what brings it back, what an operator can do."""
     record = ledger.record(node)
     status = record.status
     return {
@@ -61,6 +63,7 @@ def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
         "state": status.state.value,
         "since": status.since,
         "detector": status.cause,
+        "because": record.why,
         "drained": status.drained,
         "held": status.held,
         "times": status.times,
@@ -70,6 +73,7 @@ def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
             | ({"detail": each.detail} if each.detail else {})
             for each in record.evidence
         ],
+        "detectors": _detectors(ledger, record, mono),
         "returns": _what_brings_it_back(record, mono),
         "operator": _what_an_operator_can_do(status),
     }
@@ -176,6 +180,26 @@ def _why_skipped(survey: Survey) -> str:
     if not survey.available:
         return "no available node"
     return "weight 0"
+
+
+def _detectors(ledger: Ledger, record: Record, mono: float) -> list[Plain]:
+    """Empty while it is not serving: then only trials and checks count."""
+    if record.status.state is not NodeState.SERVING:
+        return []
+    rules, runs = record.pool.ejection, record.runs
+    in_a_row = (
+        (GATEWAY_FAILURES, rules.gateway_mode, runs.gateway_failures, rules.consecutive_gateway_failures),
+        (SERVER_ERRORS, rules.server_error_mode, runs.server_errors, rules.consecutive_5xx),
+    )
+    found: list[Plain] = [
+        {"detector": name, "mode": mode.value, "says": f"{seen} in a row; it takes {needed}"}
+        for name, mode, seen, needed in in_a_row
+        if mode is not Mode.OFF and needed
+    ]
+    return found + [
+        {"detector": reading.detector, "mode": reading.mode.value, "says": reading.says, **reading.numbers}
+        for reading in ledger.readings(record.node.name, mono)
+    ]
 
 
 def _what_brings_it_back(record: Record, mono: float) -> str:

@@ -1,9 +1,9 @@
 """How many nodes may be taken out: what the weaker detectors may not do, and which node is held.
 
-Connection failures and active checks say that a node cannot serve; 5xx may be a bug that every node has. So the second
-kind takes at most half of a pool's nodes in a datacentre and never the last available one there. A node that stands
-alone in its datacentre is no exception to taking it out, but then the pool must have an available node in another
-usable datacentre: that is what the other datacentre is for.
+Connection failures and active checks say that a node cannot serve; 5xx, a share of failures or slow answers may come of
+a bug that every node has (`detectors.LIMITED`). So the second kind takes at most half of a pool's nodes in a datacentre
+and never the last available one there. A node that stands alone in its datacentre is no exception to taking it out, but
+then the pool must have an available node in another usable datacentre: that is what the other datacentre is for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from steer.steering.records import Record
 
 
 def limit_in_the_way(record: Record, pool: Sequence[Record], usable: Collection[str] | None) -> str:
-    """Why 5xx may not eject this node now, in words; empty where they may. `pool`: all records of its pool."""
+    """Why those may not eject this node now, in words; empty where they may. `pool`: all records of its pool."""
     here = [other for other in pool if other.node.datacentre == record.node.datacentre and other.is_expected]
     if len(here) <= 1:
         return "" if is_another_available(record, pool, usable) else "it is the last available node of its pool"

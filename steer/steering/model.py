@@ -34,6 +34,36 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRule:
+    """At least `share` of the requests of a window (seconds) failed, of at least so many requests."""
+
+    share: float = 0.5
+    window: float = 10.0
+    requests: int = 20
+    mode: Mode = Mode.ON
+
+
+@dataclass(frozen=True, slots=True)
+class PeersRule:
+    """The failure share is more than `difference` (a share) over that of the peers, of so many requests each."""
+
+    difference: float = 0.2
+    window: float = 30.0
+    requests: int = 50
+    mode: Mode = Mode.ON
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRule:
+    """The p95 is over `times` the median of the peers' and over `floor` (seconds), in so many windows in a row."""
+
+    times: float = 3.0
+    floor: float = 1.0
+    windows: int = 3
+    mode: Mode = Mode.OBSERVE
+
+
+@dataclass(frozen=True, slots=True)
 class Ejection:
     """When failures take a node out, and for how long (seconds). 0 failures turns that detector off."""
 
@@ -41,6 +71,9 @@ class Ejection:
     gateway_mode: Mode = Mode.ON
     consecutive_5xx: int = 5
     server_error_mode: Mode = Mode.ON
+    share: ShareRule = ShareRule()
+    peers: PeersRule = PeersRule()
+    slow: SlowRule = SlowRule()
     base_time: float = 30.0
     max_time: float = 300.0
     ramp: float = 30.0
@@ -73,7 +106,9 @@ class Pool:
     max_connections: int = 256
     max_pending: int = 64
     checked: bool = False
-    """Has an active check, which must pass before a trial."""
+    """Has an active check that acts: it must pass before a trial."""
+    check_mode: Mode = Mode.ON
+    """Of the active check, where there is one."""
     must_pass_first: bool = False
     fall: int = 3
     rise: int = 2

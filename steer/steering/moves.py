@@ -45,7 +45,8 @@ def move(
         held=held,
     )
     record.ends = None
-    record.runs.break_off()
+    record.why = detail
+    record.forget()
     return Change(record.node.name, before.state, record.status.state, cause, detail)
 
 

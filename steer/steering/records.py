@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Any
 
-from steer.steering.detectors import Runs
-from steer.steering.model import Node, NodeState, NodeStatus, Observation, Pool
+from steer.steering.detectors import COUNTS_LAG, Runs
+from steer.steering.lookout import Track
+from steer.steering.model import Node, NodeState, NodeStatus, Observation, Outcome, Pool
 from steer.steering.plan import is_available
 from steer.steering.wire import status_from_wire, status_to_wire
 
 # What a person reads in `explain`; more would not tell more.
 MOST_EVIDENCE = 10
+
+UNREACHED = frozenset(
+    {Outcome.REFUSED, Outcome.RESET, Outcome.TLS_FAILURE, Outcome.CONNECT_TIMEOUT, Outcome.RESPONSE_TIMEOUT}
+)
+"""Outcomes of a try on a node that may not be there at all, or that this edge cannot reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,10 @@ class Record:
     node: Node
     pool: Pool
     runs: Runs
+    track: Track
     status: NodeStatus = field(default_factory=NodeStatus)
+    why: str = ""
+    """What the last change of state rested on, in words."""
     evidence: deque[Evidence] = field(default_factory=lambda: deque(maxlen=MOST_EVIDENCE))
 
     # While it is serving...
@@ -57,6 +67,11 @@ class Record:
     quiet_since: float = 0.0
     """Since when no trial was answered."""
 
+    # Whether it can be reached at all, whatever the state...
+    reached_at: float = -inf
+    """When it surely answered last, though it were with an error."""
+    unreached_at: float = -inf
+
     # Active checks in a row, whatever the state...
     passes: int = 0
     fails: int = 0
@@ -72,6 +87,11 @@ class Record:
         return not self.status.drained
 
     @property
+    def is_unreached(self) -> bool:
+        """Whether it was not there when it was last tried."""
+        return self.unreached_at > self.reached_at
+
+    @property
     def check_allows(self) -> bool:
         """Whether the active check, where the pool has one, lets trials begin."""
         return not self.pool.checked or self.passes >= self.pool.rise
@@ -81,6 +101,23 @@ class Record:
         outcome = failure.outcome.value
         self.evidence.append(Evidence(at, outcome, failure.status, failure.latency, failure.path))
 
+    def note_reach(self, seen: Observation) -> None:
+        if seen.outcome in UNREACHED:
+            self.unreached_at = max(self.unreached_at, seen.at)
+        else:
+            self.reached_at = max(self.reached_at, seen.at)
+
+    def succeed(self, count: int, mono: float) -> None:
+        """So many successes came as a count."""
+        self.reached_at = max(self.reached_at, mono - COUNTS_LAG)
+        if self.status.state is NodeState.SERVING:
+            self.track.succeed(count, mono)
+
+    def forget(self) -> None:
+        """A new beginning: nothing of what was seen counts any more."""
+        self.runs.break_off()
+        self.track.clear()
+
     def begin_probing(self, first_trial: int, mono: float) -> None:
         self.trials_passed = 0
         self.first_trial = first_trial
@@ -89,7 +126,7 @@ class Record:
 
 
 def new_record(node: Node, pool: Pool) -> Record:
-    record = Record(node, pool, Runs(pool.ejection))
+    record = Record(node, pool, Runs(pool.ejection), Track(pool.ejection))
     if pool.must_pass_first:
         record.must_pass = True
         record.status = NodeStatus(NodeState.PROBING, cause="active_check")
@@ -105,6 +142,7 @@ def export_record(record: Record, now: float, mono: float) -> dict[str, Any]:
         "ramp_from": None if ramp_from is None else now - (mono - ramp_from),
         "ends": None if record.ends is None else now + (record.ends - mono),
         "must_pass": record.must_pass,
+        "why": record.why,
         "evidence": [asdict(each) for each in record.evidence],
     }
 
@@ -120,6 +158,7 @@ def restore_record(record: Record, data: Mapping[str, Any], now: float, mono: fl
         record.ends = mono + remaining
         record.status = replace(record.status, until=now + remaining)
     record.must_pass = data["must_pass"]
+    record.why = data.get("why", "")  # files of 0.1 have none
     record.evidence.extend(Evidence(**each) for each in data["evidence"])
     record.quiet_since = mono
 

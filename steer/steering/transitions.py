@@ -8,7 +8,8 @@
        |              trials passed, first check passed, no trial came
        +-------------------------------------------------------------+
 
-An operator ejects and restores from any state.
+An operator ejects and restores from any state. When it turns out that the edge itself was cut off, what it ejected
+meanwhile is serving again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Input(StrEnum):
     FIRST_CHECK_PASSED = "first check passed"
     OPERATOR_EJECTED = "operator ejected"
     OPERATOR_RESTORED = "operator restored"
+    EDGE_WAS_ISOLATED = "edge was isolated"
 
 
 TRANSITIONS = {
@@ -40,6 +42,7 @@ TRANSITIONS = {
     (NodeState.EJECTED, Input.TIME_SERVED): NodeState.PROBING,
     (NodeState.EJECTED, Input.OPERATOR_EJECTED): NodeState.EJECTED,
     (NodeState.EJECTED, Input.OPERATOR_RESTORED): NodeState.SERVING,
+    (NodeState.EJECTED, Input.EDGE_WAS_ISOLATED): NodeState.SERVING,
     (NodeState.PROBING, Input.TRIALS_PASSED): NodeState.SERVING,
     (NodeState.PROBING, Input.TRIAL_FAILED): NodeState.EJECTED,
     (NodeState.PROBING, Input.NO_TRIAL_CAME): NodeState.SERVING,

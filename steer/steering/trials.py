@@ -6,16 +6,19 @@ fitting request within a second loses it to the next worker, under a new number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from steer.steering.model import Mode, NodeState, Outcome
+from steer.steering.model import Mode, NodeState, Observation, Outcome
 from steer.steering.records import Record
 
 TRIALS_TO_PASS = 3
 
 # A worker without a fitting request holds the trial up for no longer than this (seconds).
 TRIAL_PATIENCE = 1.0
+
+# A page that failed elsewhere within so many seconds may be broken, and not the node.
+JUST = 30.0
 
 
 class TrialOffice:
@@ -64,8 +67,20 @@ def is_awaited(record: Record, trial: int) -> bool:
 
 
 def has_failed(record: Record, outcome: Outcome) -> bool:
-    is_error = outcome is Outcome.SERVER_ERROR and record.pool.ejection.server_error_mode is Mode.ON
-    return is_error or outcome.is_gateway_failure
+    """A 5xx is a failure where a detector that counts them may act."""
+    rules = record.pool.ejection
+    counts_errors = Mode.ON in (rules.server_error_mode, rules.share.mode, rules.peers.mode)
+    return outcome.is_gateway_failure or (outcome is Outcome.SERVER_ERROR and counts_errors)
+
+
+def is_inconclusive(record: Record, answer: Observation, pool: Iterable[Record], now: float) -> bool:
+    """Whether this 5xx says nothing of the node, since its path has just failed on another one too. `now`: wall."""
+    return answer.outcome is Outcome.SERVER_ERROR and any(
+        failure.path == answer.path and failure.outcome == Outcome.SERVER_ERROR and now - failure.at <= JUST
+        for other in pool
+        if other is not record
+        for failure in other.evidence
+    )
 
 
 def note_answer(record: Record, trial: int, mono: float) -> None:

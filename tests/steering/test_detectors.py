@@ -16,8 +16,8 @@ def raised(runs: Runs, *failures: Observation) -> list[str]:
     return [alarm.detector for alarm in map(runs.add, failures) if alarm is not None]
 
 
-def errors(count: int, clients: int = 2, paths: int = 2) -> list[Observation]:
-    return [seen(Outcome.SERVER_ERROR, 0.0, f"client {i % clients}", f"/{i % paths}") for i in range(count)]
+def errors(count: int, clients: int = 2, paths: int = 2, at: float = 0.0) -> list[Observation]:
+    return [seen(Outcome.SERVER_ERROR, at, f"client {i % clients}", f"/{i % paths}") for i in range(count)]
 
 
 @pytest.mark.parametrize("outcome", GATEWAY)
@@ -104,5 +104,12 @@ def test_old_5xx_are_broken_by_a_count_too() -> None:
     runs = Runs(Ejection())
     raised(runs, *errors(4))
     runs.break_off_before(1.0)
-    assert raised(runs, *errors(4)) == []
+    assert raised(runs, *errors(4, at=1.0)) == []
     assert repr(runs) == "<Runs [0 gateway failures, 4 5xx]>"
+
+
+def test_a_failure_that_comes_late_counts_for_no_run_that_a_success_broke_since() -> None:
+    runs = Runs(Ejection())
+    runs.break_off_before(10.0)
+    assert raised(runs, *[seen(Outcome.RESET, 9.8)] * 3) == []
+    assert raised(runs, *[seen(Outcome.RESET, 10.1)] * 3) == ["consecutive_gateway_failures"]

@@ -16,9 +16,9 @@ def test_every_state_can_be_left_and_reached() -> None:
     assert set(TRANSITIONS.values()) == set(NodeState)
 
 
-def test_an_ejected_node_serves_again_only_through_probing_or_by_an_operator() -> None:
+def test_an_ejected_node_serves_again_only_through_probing_or_when_it_was_no_fault_of_its_own() -> None:
     back = {why for (state, why), after in TRANSITIONS.items() if state is NodeState.EJECTED and after != state}
-    assert back == {Input.TIME_SERVED, Input.OPERATOR_RESTORED}
+    assert back == {Input.TIME_SERVED, Input.OPERATOR_RESTORED, Input.EDGE_WAS_ISOLATED}
 
 
 @pytest.mark.parametrize("state", NodeState)

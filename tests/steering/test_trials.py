@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from steer.steering.model import Ejection, Mode, NodeState, Outcome
-from steer.steering.trials import TRIAL_PATIENCE
+from dataclasses import replace
+
+from steer.steering.model import Ejection, Mode, NodeState, Outcome, PeersRule, ShareRule
+from steer.steering.trials import JUST, TRIAL_PATIENCE
 from tests.steering.history import History
 from tests.steering.towns import town
 
@@ -118,11 +120,46 @@ def test_a_check_that_fails_between_trials_begins_them_anew() -> None:
     assert history.state("wlg-1") is PROBING
 
 
-def test_a_500_fails_a_trial_only_where_that_detector_is_on() -> None:
-    strict, lenient = a_probing_node(), a_probing_node(ejection=Ejection(server_error_mode=Mode.OBSERVE))
+def test_a_500_fails_a_trial_only_where_a_detector_that_counts_it_is_on() -> None:
+    nobody = Ejection(
+        server_error_mode=Mode.OBSERVE, share=ShareRule(mode=Mode.OFF), peers=PeersRule(mode=Mode.OBSERVE)
+    )
+    strict, lenient = a_probing_node(ejection=replace(nobody, peers=PeersRule())), a_probing_node(ejection=nobody)
     strict.trial("wlg-1", Outcome.SERVER_ERROR)
     lenient.trial("wlg-1", Outcome.SERVER_ERROR)
     assert (strict.state("wlg-1"), lenient.state("wlg-1")) == (EJECTED, PROBING)
+
+
+def test_a_500_on_a_path_that_just_failed_on_another_node_says_nothing() -> None:
+    history = a_probing_node()
+    history.fail("wlg-2", 1, Outcome.SERVER_ERROR, client="192.0.2.1", path="/broken")
+    history.grant()
+    history.fail("wlg-1", 1, Outcome.SERVER_ERROR, path="/broken", trial=history.status("wlg-1").trial)
+    assert history.state("wlg-1") is PROBING
+    assert history.status("wlg-1").trial == 0, "the next request may be the trial"
+    history.grant()
+    history.fail("wlg-1", 1, Outcome.SERVER_ERROR, path="/other", trial=history.status("wlg-1").trial)
+    assert history.state("wlg-1") is EJECTED
+
+
+def test_a_page_that_failed_elsewhere_long_ago_is_no_excuse() -> None:
+    history = a_probing_node()
+    history.fail("wlg-2", 1, Outcome.SERVER_ERROR, client="192.0.2.1", path="/broken")
+    history.wait(JUST + 1)
+    history.grant()
+    history.fail("wlg-1", 1, Outcome.SERVER_ERROR, path="/broken", trial=history.status("wlg-1").trial)
+    assert history.state("wlg-1") is EJECTED
+
+
+def test_where_every_trial_meets_a_broken_page_the_node_returns_in_the_end() -> None:
+    history = a_probing_node()
+    for _ in range(31):
+        history.fail("wlg-2", 1, Outcome.SERVER_ERROR, client="192.0.2.1", path="/broken")
+        if history.state("wlg-1") is PROBING:
+            history.grant()
+            history.fail("wlg-1", 1, Outcome.SERVER_ERROR, path="/broken", trial=history.status("wlg-1").trial)
+        history.wait(10)
+    assert history.state("wlg-1") is SERVING
 
 
 def test_a_drained_node_gets_no_trial() -> None:
