@@ -311,7 +311,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         kind, body = answers.failure_body(failure, b"", request_id)
         fields = {**answers.failure_fields(failure), "Content-Type": kind}
         self.transport.write(answers.answer(failure.status, fields, body, request_id=request_id, close=True))
-        self.plane.log_refusal(self, failure, request_id)
+        self.plane.log_refusal(self.address, failure, request_id)
         self._buffer = b""
         self._linger()
 

@@ -124,6 +124,10 @@ class Exchange:
         self.reason = verdict.name
         self.answer(REFUSALS[verdict.name])
 
+    @property
+    def path(self) -> str:
+        return self.head.path
+
     # connect
 
     def _try(self, verdict: Verdict) -> None:

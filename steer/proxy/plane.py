@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Protocol
 
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
@@ -22,6 +23,7 @@ from steer.proxy.deadlines import Deadlines
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.records import Recorder
+from steer.proxy.served import Served
 from steer.proxy.settings import PlaneSettings, PoolSettings
 from steer.proxy.tunnel import Tunnel
 from steer.proxy.upstream.budget import Budget
@@ -33,6 +35,17 @@ from steer.steering.tables import Tables
 
 IDS_AT_ONCE = 256
 """Request ids made with one call for randomness: 4 KiB."""
+
+
+class Witness(Protocol):
+    """What one try on a node was for, and when it began (monotonic)."""
+
+    @property
+    def client(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def try_at(self) -> float: ...
 
 
 class DataPlane:
@@ -61,9 +74,9 @@ class DataPlane:
             name: Budget(pool.retries, tuple(node.index for node in pool.nodes), self.load.in_flight)
             for name, pool in topology.pools.items()
         }
-        self.connections: set[ClientConnection] = set()
+        self.connections: set[Served] = set()
         self._open: Counter[str] = Counter()
-        self._awaited: set[ClientConnection] = set()
+        self._awaited: set[Served] = set()
         self._ended = asyncio.Event()
         self._report = report
         self._ids = b""
@@ -79,7 +92,7 @@ class DataPlane:
         if snapshot.number > self.tables.snapshot.number:
             self.tables = self.tables.with_snapshot(snapshot, monotonic())
 
-    def observe(self, exchange: Exchange, verdict: Verdict, outcome: Outcome, status: int) -> None:
+    def observe(self, witness: Witness, verdict: Verdict, outcome: Outcome, status: int) -> None:
         """Something counts as evidence: tell control at once, with the successes that came before it."""
         index = verdict.node.index
         now = monotonic()
@@ -89,9 +102,9 @@ class DataPlane:
             at=now,
             worker=self.settings.worker,
             status=status,
-            client=exchange.client,
-            path=exchange.head.path,
-            latency=now - exchange.try_at,
+            client=witness.client,
+            path=witness.path,
+            latency=now - witness.try_at,
             successes=self.counters.take_successes(index),
             trial=verdict.trial,
         )
@@ -99,7 +112,7 @@ class DataPlane:
 
     # The connections' side...
 
-    def admit(self, connection: ClientConnection, tls: ssl.SSLObject | None) -> bool:
+    def admit(self, connection: Served, tls: ssl.SSLObject | None) -> bool:
         """A connection has begun; False: it is one too many."""
         if tls is not None:
             self.counters.handshakes[tls.version() or "unknown", bool(tls.session_reused)] += 1
@@ -108,7 +121,7 @@ class DataPlane:
         self._open[listener.name] += 1
         return self._open[listener.name] <= listener.limits.connections
 
-    def dismiss(self, connection: ClientConnection) -> None:
+    def dismiss(self, connection: Served) -> None:
         """It has ended."""
         self.connections.discard(connection)
         self._open[connection.listener.name] -= 1
@@ -149,9 +162,9 @@ class DataPlane:
         tunnel = Tunnel(exchange, client, node, client.listener.limits.websocket_idle)
         tunnel.open(client.take_buffer(), payload)
 
-    def log_refusal(self, connection: ClientConnection, failure: Failure, request_id: bytes) -> None:
-        """A head that could not be read."""
-        self.recorder.record_refusal(connection.address, failure, request_id)
+    def log_refusal(self, client: str, failure: Failure, request_id: bytes) -> None:
+        """A head that could not be read, or a connection that did not say whose it is."""
+        self.recorder.record_refusal(client, failure, request_id)
 
     # Time...
 
@@ -191,7 +204,7 @@ class DataPlane:
     def close(self) -> None:
         """End every connection now."""
         for connection in tuple(self.connections):
-            connection.transport.abort()
+            connection.abort()
         for pool in self.upstreams:
             pool.close()
         self.recorder.flush()

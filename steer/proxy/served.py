@@ -1,0 +1,49 @@
+"""A client's connection, as the plane sees it: whatever protocol is spoken on it."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from ipaddress import ip_address
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Protocol
+
+from steer.proxy.proxy_protocol import Endpoints, plain
+from steer.proxy.settings import ListenerSettings
+
+_RESET = struct.pack("ii", 1, 0)
+"""`struct linger`: closing drops what is not sent yet, and resets the connection."""
+
+
+class Served(Protocol):
+    """From `DataPlane.admit` to `dismiss`. Also `Expiring` (`deadlines.py`)."""
+
+    listener: ListenerSettings
+    address: str
+    """The client's IP address as text."""
+    deadline: float
+    watched: float
+
+    def expire(self, now: float) -> None: ...
+    def drain(self) -> None:
+        """The edge goes away: nothing new is to begin here."""
+
+    def abort(self) -> None:
+        """End it now, so that nobody takes what came for the whole."""
+
+
+def endpoints_of(transport: asyncio.BaseTransport) -> Endpoints:
+    """The two ends of an accepted connection as the kernel knows them; empty addresses where it has gone already."""
+    source, destination = (transport.get_extra_info(name) for name in ("peername", "sockname"))
+    return Endpoints(*_address(source), *_address(destination))
+
+
+def _address(name: tuple[str, int] | None) -> tuple[str, int]:
+    return (plain(ip_address(name[0].partition("%")[0])), name[1]) if name else ("", 0)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Abort with a reset: after a plain end the other side would take what it has for the whole."""
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
+    transport.abort()
