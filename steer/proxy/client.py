@@ -57,33 +57,30 @@ LINGER_S = 1.0
 class ClientConnection(ResponseWriter, asyncio.Protocol):
     """See the module. Also the `ClientStream` of its exchange."""
 
-    # For the life of the connection.
-    address = ""
-    deadline = inf
-    watched = inf
-    tunnel: Tunnel | None = None
-    _tls: ssl.SSLObject | None = None
-    _forwarding: Forwarding | None = None
-    covered = ""
-    _eof = False
-    _lingering = False
-
-    # Of the request that is being read.
-    exchange: Exchange | None = None
-    body_is_held = False
-    _buffer = b""
-    _body: Body | None = None
-    _body_size = 0
-    _pace: Pace | None = None
-    _paused = False
-    _advancing = False
-    _discarded = 0
-
     def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
-        self.plane = plane
-        self.listener = listener
+        super().__init__(plane, listener)
+        # For the life of the connection.
+        self.address = ""
+        self.deadline = inf
+        self.watched = inf
+        self.tunnel: Tunnel | None = None
+        self.covered = ""
         self.write_timeout = listener.limits.idle
         self.body_grace = listener.limits.body_grace
+        self._tls: ssl.SSLObject | None = None
+        self._forwarding: Forwarding | None = None
+        self._eof = False
+        self._lingering = False
+        # Of the request that is being read.
+        self.exchange: Exchange | None = None
+        self.body_is_held = False
+        self._buffer = b""
+        self._body: Body | None = None
+        self._body_size = 0
+        self._pace: Pace | None = None
+        self._paused = False
+        self._advancing = False
+        self._discarded = 0
 
     # The transport's side...
 
@@ -212,13 +209,21 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
             self.set_deadline(self.listener.limits.head_time)
 
     def _start(self, head: RequestHead) -> None:
-        plane, limits = self.plane, self.listener.limits
+        plane = self.plane
         if head.target == plane.health_path and head.method in ("GET", "HEAD") and not head.has_body:
             self.answer_health(head)
             self._after_response(body_unread=False)
             return
         exchange = self.exchange = Exchange(plane, self, head, plane.new_id())
-        if head.chunked or head.content_length > 0:
+        if head.plain and not self.listener.redirect_port:
+            exchange.start()
+        else:
+            self._start_special(exchange, head)
+
+    def _start_special(self, exchange: Exchange, head: RequestHead) -> None:
+        """The request has a body, or something that decides before steering does."""
+        plane, limits = self.plane, self.listener.limits
+        if head.has_body:
             self._discarded = 0
             self._body = ChunkedBody() if head.chunked else LengthBody(head.content_length)
             self._body_size = 0
@@ -293,6 +298,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
 
     def covers(self, host: str) -> bool:
         if self._tls is None:
+            self.covered = host
             return True
         assert self.listener.tls is not None
         if not self.listener.tls.covers(self._tls, host):

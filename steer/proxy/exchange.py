@@ -54,37 +54,47 @@ NO_HOST = HostEntry("", "", (Route("/", ""),))
 class Exchange:
     """Also the `Facts` that steering decides by."""
 
-    # Of this request.
-    entry: HostEntry = NO_HOST
-    pool = ""
+    __slots__ = (
+        "_charged",
+        "_idempotent",
+        "_kept",
+        "_kept_size",
+        "_on_node",
+        "_refreshed",
+        "_relayed",
+        "_replayable",
+        "_sent",
+        "_tries",
+        "client",
+        "connect_s",
+        "connection",
+        "entry",
+        "error",
+        "head",
+        "head_at",
+        "method",
+        "phase",
+        "plane",
+        "pool",
+        "reason",
+        "request_done",
+        "request_id",
+        "retries",
+        "sent_bytes",
+        "settings",
+        "started",
+        "status",
+        "stream",
+        "tried",
+        "try_at",
+        "verdict",
+        "wants_websocket",
+    )
     settings: PoolSettings
-    phase = CHOOSE
     verdict: Verdict
-    connection: UpstreamConnection | None = None
-    request_done = False
-    tried: tuple[Node, ...] = ()
-    reason = ""
-    error = ""
-    retries = 0
-    status = 0
-    sent_bytes = 0
-    retriable = False
-    _idempotent = False
-    _on_node = False
-    _sent = False
-    _relayed = False
-    _kept_size = 0
-    _replayable = True
-    _charged = False
-    _refreshed = False
-    _tries = 0
-
-    # Times, monotonic seconds.
-    try_at = 0.0
-    head_at = 0.0
-    connect_s = 0.0
 
     def __init__(self, plane: DataPlane, stream: ClientStream, head: RequestHead, request_id: bytes) -> None:
+        # Of this request.
         self.plane = plane
         self.stream = stream
         self.head = head
@@ -92,8 +102,34 @@ class Exchange:
         self.method = head.method
         self.client = stream.address
         self.wants_websocket = bool(head.websocket_key)
-        self.started = monotonic()
+        self.entry = NO_HOST
+        self.pool = ""
+        self.phase = CHOOSE
+        self.request_done = False
+        self.tried: tuple[Node, ...] = ()
+        self.retries = 0
+        self.reason = ""
+        self.error = ""
+        self.status = 0
+        self.sent_bytes = 0
+        self._idempotent = False
+        self._relayed = False
+        self._charged = False
+        # Of its body, as far as a retry may need it.
         self._kept: list[bytes] = []
+        self._kept_size = 0
+        self._replayable = True
+        # Of the present try.
+        self.connection: UpstreamConnection | None = None
+        self._tries = 0
+        self._on_node = False
+        self._sent = False
+        self._refreshed = False
+        # Times, in monotonic seconds: the request's head, the present try, the response's head.
+        self.started = monotonic()
+        self.try_at = 0.0
+        self.head_at = 0.0
+        self.connect_s = 0.0
 
     # choose
 
@@ -112,17 +148,19 @@ class Exchange:
         self.entry, self.pool = entry, pool
         settings = self.settings = plane.pools[pool]
         self._idempotent = head.method in settings.idempotent
-        self.retriable = self._idempotent and not head.chunked and head.content_length <= settings.retries.body
-        self.request_done = not head.chunked and head.content_length <= 0
-        self._go(choose(plane.tables, self, plane.load, self.started, plane.dice))
-
-    def _go(self, verdict: Verdict | Refusal) -> None:
-        if isinstance(verdict, Verdict):
-            self.reason = verdict.reasons[-1]
+        self.request_done = head.plain or not head.has_body
+        verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
+        if isinstance(verdict, Refusal):
+            self.reason = verdict.name
+            self.answer(REFUSALS[verdict.name])
+        else:
             self._try(verdict)
-            return
-        self.reason = verdict.name
-        self.answer(REFUSALS[verdict.name])
+
+    @property
+    def retriable(self) -> bool:
+        """Steering may send a trial along: should it fail, the request can be sent again."""
+        head = self.head
+        return self._idempotent and not head.chunked and head.content_length <= self.settings.retries.body
 
     @property
     def path(self) -> str:
@@ -134,6 +172,7 @@ class Exchange:
         plane = self.plane
         node = verdict.node
         self.verdict = verdict
+        self.reason = verdict.reasons[-1]
         self.tried = (*self.tried, node) if self._tries else (node,)
         self.try_at = plane.now = monotonic() if self._tries else self.started
         self._tries += 1
@@ -412,7 +451,7 @@ class Exchange:
         plane.counters.retries[why] += 1
         self._leave_node(reusable=reusable and self.request_done)
         self._refreshed = False
-        self._go(verdict)
+        self._try(verdict)
         return True
 
     @property

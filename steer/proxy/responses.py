@@ -25,16 +25,17 @@ JOINED = 16 * 1024
 class ResponseWriter:
     """One response at a time; `keeps` says whether the connection may go on after it."""
 
-    # For the life of the connection.
-    plane: DataPlane
-    listener: ListenerSettings
     transport: asyncio.Transport
-    is_blocked = False
 
-    # Of the response that is being written.
-    finished_response = False
-    keeps = True
-    _chunked = False
+    def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
+        # For the life of the connection.
+        self.plane = plane
+        self.listener = listener
+        self.is_blocked = False
+        # Of the response that is being written.
+        self.finished_response = False
+        self.keeps = True
+        self._chunked = False
 
     def may_keep(self, exchange: Exchange) -> bool:
         """Whether another request can follow this one: its body is read, or so short that reading it is cheaper."""

@@ -75,7 +75,7 @@ def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id
 
 
 def _made_anew(head: RequestHead) -> Iterator[bytes]:
-    """The fields that were taken out of the head because they speak of this connection, as they are for the next one."""
+    """The fields that were taken out of the head because they speak of one connection, made for the next one."""
     if head.content_length >= 0:
         yield b"Content-Length: %d" % head.content_length
     elif head.chunked:
