@@ -11,10 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the buckets, in seconds; one more bucket has none."""
-
-BUCKETS = len(BOUNDS) + 1
+from steer.steering.latencies import BUCKETS
 
 
 def _whole_histogram(numbers: list[float]) -> list[float]:
@@ -48,6 +45,8 @@ class Counts(BaseModel):
     """By phase: total, connect, response_head."""
     upstream: dict[str, Histogram] = {}
     """By node: from the request sent to the response's head."""
+    pinned: dict[str, Histogram] = {}
+    """The same of debug hostnames: for the metrics, not for the detectors."""
     retries: dict[str, NonNegativeInt] = {}
     gauges: Gauges | None = None
     """None: as they were."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
-from steer.control.counts import BOUNDS, BUCKETS
+from steer.steering.latencies import BOUNDS, BUCKETS, percentile
 
 
 class Histogram:
@@ -36,14 +36,5 @@ class Histogram:
         return list(zip(bounds, map(float, accumulate(self.buckets)), strict=True))
 
     def percentile(self, share: float) -> float | None:
-        """Seconds under which `share` (0 to 1) of the durations lie; None: there are none.
-
-        Linear inside a bucket; the last bucket, which has no upper bound, answers its lower one.
-        """
-        wanted, below = share * self.count, 0.0
-        edges = pairwise((0.0, *BOUNDS, BOUNDS[-1]))
-        for (low, high), count in zip(edges, self.buckets, strict=True):
-            if count and below + count >= wanted:
-                return low + (high - low) * (wanted - below) / count
-            below += count
-        return None
+        """Seconds under which `share` (0 to 1) of the durations lie; None: there are none."""
+        return percentile(self.buckets, share)

@@ -27,7 +27,7 @@ class Second:
             self.requests[group, datacentre, code_class == "5xx"] += n
         if "total" in counts.seconds:
             self.total.add(counts.seconds["total"])
-        for node, numbers in counts.upstream.items():
+        for node, numbers in (*counts.upstream.items(), *counts.pinned.items()):
             self.upstream[node].add(numbers)
 
 

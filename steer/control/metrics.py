@@ -54,7 +54,7 @@ class Totals:
             self.requests[service, group, datacentre, code_class] += n
         for phase, numbers in counts.seconds.items():
             self.seconds[phase].add(numbers)
-        for node, numbers in counts.upstream.items():
+        for node, numbers in (*counts.upstream.items(), *counts.pinned.items()):
             self.upstream[node].add(numbers)
         self.retries.update(counts.retries)
         for version, resumed, n in counts.handshakes:
@@ -99,13 +99,17 @@ class Totals:
             update={
                 "requests": [(*labels, n) for labels, n in requests.items()],
                 "seconds": {phase: numbers for phase, numbers in counts.seconds.items() if phase in self.seconds},
-                "upstream": {node: numbers for node, numbers in counts.upstream.items() if node in self.upstream},
+                "upstream": self._of_known_nodes(counts.upstream),
+                "pinned": self._of_known_nodes(counts.pinned),
                 "retries": retries,
                 "handshakes": [
                     (_listed(version, TLS_VERSIONS), resumed, n) for version, resumed, n in counts.handshakes
                 ],
             }
         )
+
+    def _of_known_nodes(self, found: Mapping[str, list[float]]) -> dict[str, list[float]]:
+        return {node: numbers for node, numbers in found.items() if node in self.upstream}
 
 
 def _known(name: str, names: Collection[str]) -> str:

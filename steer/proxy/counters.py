@@ -7,8 +7,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the histograms, seconds; the last bucket is everything above."""
+from steer.steering.latencies import BOUNDS
 
 
 class Histogram:
@@ -43,6 +42,8 @@ class Counters:
         self.total = Histogram()
         self.connect = Histogram()
         self.upstream = [Histogram() for _ in nodes]
+        self.pinned = [Histogram() for _ in nodes]
+        """The same for debug hostnames, whose requests are no evidence."""
 
     def take_successes(self, index: int) -> int:
         """The successes of a node not yet told, which go along with a failure of it."""
@@ -58,12 +59,16 @@ class Counters:
             "retries": dict(self.retries),
             "handshakes": [[*key, n] for key, n in self.handshakes.items()],
             "seconds": self._drain_phases(),
-            "upstream": {self._nodes[i]: drained for i, h in enumerate(self.upstream) if (drained := h.drain())},
+            "upstream": self._drain_nodes(self.upstream),
+            "pinned": self._drain_nodes(self.pinned),
         }
         self.successes = [0] * len(self._nodes)
         for table in (self.requests, self.retries, self.handshakes):
             table.clear()
         return {name: value for name, value in counts.items() if value}
+
+    def _drain_nodes(self, histograms: list[Histogram]) -> dict[str, list[float]]:
+        return {self._nodes[i]: drained for i, h in enumerate(histograms) if (drained := h.drain())}
 
     def _drain_phases(self) -> dict[str, list[float]]:
         phases = {"total": self.total, "connect": self.connect}

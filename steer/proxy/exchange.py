@@ -26,6 +26,7 @@ from steer.errors import (
     NOT_ALLOWED,
     Failure,
 )
+from steer.proxy.evidence import Doubt
 from steer.proxy.http.forwarding import render_request
 from steer.proxy.http.framing import chunk, last_chunk
 from steer.proxy.http.head import RequestHead, ResponseHead
@@ -259,9 +260,12 @@ class Exchange:
         status = head.status
         if status >= 500:
             outcome = Outcome.GATEWAY_STATUS if status in (502, 503, 504) else Outcome.SERVER_ERROR
-            self._report(outcome, status)
+            self._blame(outcome, status)
             if self._retry_status(status, complete):
                 return
+            self._conclude(served=False)
+        elif self.retries:
+            self._conclude(served=True)
         self._relayed = True
         self.status = status
         self.phase = RELAY
@@ -302,6 +306,7 @@ class Exchange:
             return
         connection = self.connection
         assert connection is not None
+        self._conclude(served=True)
         self.status = 101
         self.head_at = monotonic()
         self._relayed = True
@@ -367,6 +372,7 @@ class Exchange:
         """The client hung up, or stopped reading: no evidence against the node."""
         if self.phase == SETTLED:
             return
+        self._conclude(served=False)
         if not self._relayed:
             self.status = CLIENT_GONE.status
         self.error = CLIENT_GONE.name
@@ -403,7 +409,7 @@ class Exchange:
             self._refresh()
         else:
             if not stale:
-                self._report(outcome, 0)
+                self._blame(outcome, 0)
             if not self._retry(failure, outcome, sent):
                 self.answer(self._name(failure))
 
@@ -463,9 +469,10 @@ class Exchange:
 
     def _succeed(self) -> None:
         plane, index = self.plane, self.verdict.node.index
-        plane.counters.upstream[index].observe(self.head_at - self.try_at)
         if self.entry.pinned is not None:
+            plane.counters.pinned[index].observe(self.head_at - self.try_at)
             return
+        plane.counters.upstream[index].observe(self.head_at - self.try_at)
         if self.verdict.trial:
             self._report(Outcome.SUCCESS, self.status)
         else:
@@ -475,10 +482,26 @@ class Exchange:
         if self.entry.pinned is None:
             self.plane.observe(self, self.verdict, outcome, status)
 
+    def _blame(self, outcome: Outcome, status: int) -> None:
+        """A try failed. Where the node had the request, another try may show that it is the request's own fault."""
+        if not self._sent:
+            self._report(outcome, status)
+        elif self.entry.pinned is None:
+            plane, verdict = self.plane, self.verdict
+            doubt = plane.doubts.setdefault(self, Doubt(plane))
+            doubt.add(verdict.node.index, plane.observation(self, verdict, outcome, status))
+
+    def _conclude(self, served: bool) -> None:
+        """No more tries: what is known of the nodes that failed is told, if it says anything of them."""
+        doubt = self.plane.doubts.pop(self, None)
+        if doubt is not None:
+            doubt.conclude(served)
+
     # settle
 
     def answer(self, failure: Failure) -> None:
         """The edge answers itself."""
+        self._conclude(served=False)
         self._relayed = True
         self.error = failure.name
         self.status = failure.status

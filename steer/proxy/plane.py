@@ -20,6 +20,7 @@ from steer.proxy.access_log import AccessLog
 from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
 from steer.proxy.deadlines import Deadlines
+from steer.proxy.evidence import Doubt
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.records import Recorder
@@ -49,7 +50,7 @@ class Witness(Protocol):
 
 
 class DataPlane:
-    """`observe` is called at once with each failure and each trial's outcome."""
+    """`report` is called with each failure that says something of a node, and each trial's outcome."""
 
     def __init__(
         self, settings: PlaneSettings, topology: Topology, dice: Dice, report: Callable[[Observation], None]
@@ -78,7 +79,8 @@ class DataPlane:
         self._open: Counter[str] = Counter()
         self._awaited: set[Served] = set()
         self._ended = asyncio.Event()
-        self._report = report
+        self.report = report
+        self.doubts: dict[Exchange, Doubt] = {}
         self._ids = b""
         self._next_id = 0
 
@@ -93,10 +95,14 @@ class DataPlane:
             self.tables = self.tables.with_snapshot(snapshot, monotonic())
 
     def observe(self, witness: Witness, verdict: Verdict, outcome: Outcome, status: int) -> None:
-        """Something counts as evidence: tell control at once, with the successes that came before it."""
+        """Something counts as evidence: tell control at once."""
+        self.report(self.observation(witness, verdict, outcome, status))
+
+    def observation(self, witness: Witness, verdict: Verdict, outcome: Outcome, status: int) -> Observation:
+        """What a try showed of its node, with the successes that came before it: for `report`, now or later."""
         index = verdict.node.index
         now = monotonic()
-        observation = Observation(
+        return Observation(
             node=verdict.node.name,
             outcome=outcome,
             at=now,
@@ -108,7 +114,6 @@ class DataPlane:
             successes=self.counters.take_successes(index),
             trial=verdict.trial,
         )
-        self._report(observation)
 
     # The connections' side...
 
@@ -173,6 +178,8 @@ class DataPlane:
         now = self.now = monotonic()
         self.deadlines.sweep(now)
         self.tables.refresh(now)
+        for doubt in tuple(self.doubts.values()):
+            doubt.expire(now)
         for pool in self.upstreams:
             pool.sweep(now)
         self.recorder.flush()

@@ -11,8 +11,8 @@ Decided here, where the design leaves it open:
   datacentre.
 - A probing node for which no request could be a trial for `max_time` (only POSTs come, or none) returns by the ramp, if
   its active check passes. Otherwise a node that serves only POSTs would stay out for ever.
-- 502, 503, 504 and connection failures always fail a trial; another 5xx only where a detector that counts 5xx is on. One
-  on a path that has just failed on another node of the pool says nothing of this one: the next request tries again.
+- 502, 503, 504 and connection failures always fail a trial; another 5xx only where a detector that counts it is on. But
+  one on a path that has just failed on another node of the pool says nothing of this one: the next request tries again.
 - What ordinary requests meet on a node that is not serving is evidence for `explain` and moves nothing: only trials do.
 - While the edge is isolated nothing is ejected, and a trial that fails is as if it had not been. What was ejected as
   unreachable just before is serving again at once, with the n that it had.

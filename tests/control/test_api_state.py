@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from steer.control.context import WorkerView
-from steer.control.counts import BUCKETS
 from steer.control.tokens import Role, create_token
+from steer.steering.latencies import BUCKETS
 from tests.kit.admin import RunningAdmin, running_admin
 
 

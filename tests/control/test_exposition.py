@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from steer.control.counts import BUCKETS
+from steer.steering.latencies import BUCKETS
 from tests.kit.admin import RunningAdmin
 
 PROMISED = {

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from steer.control.counts import Counts
-from steer.proxy.counters import BOUNDS, Counters, Histogram
+from steer.proxy.counters import Counters, Histogram
+from steer.steering.latencies import BOUNDS
 
 
 def test_a_histogram_counts_by_bucket_and_sums_then_starts_anew() -> None:
