@@ -57,6 +57,7 @@ class Exchange:
 
     __slots__ = (
         "_charged",
+        "_heard",
         "_idempotent",
         "_kept",
         "_kept_size",
@@ -123,6 +124,7 @@ class Exchange:
         # Of the present try.
         self.connection: UpstreamConnection | None = None
         self._tries = 0
+        self._heard = 0
         self._on_node = False
         self._sent = False
         self._refreshed = False
@@ -181,6 +183,7 @@ class Exchange:
         self._sent = False
         plane.load.in_flight[node.index] += 1
         pool = plane.upstreams[node.index]
+        self._heard = pool.heard
         connection = pool.take(self._idempotent)
         if connection is not None:
             self._send_head(connection)
@@ -434,7 +437,8 @@ class Exchange:
         tries = len(self.tried)
         if not is_retry_allowed(failure, self._idempotent, sent, self._replayable, tries, rules):
             return False
-        return self._try_next(outcome.value, free=is_free(failure, sent))
+        silent = self.plane.upstreams[self.verdict.node.index].heard == self._heard
+        return self._try_next(outcome.value, free=is_free(failure, sent, silent))
 
     def _retry_status(self, status: int, complete: bool) -> bool:
         """Leave a 502, 503 or 504 behind and try another node; False where that cannot be: it is relayed then."""

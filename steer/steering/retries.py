@@ -63,6 +63,12 @@ def is_status_retried(
     return status in rules.on_status and method_idempotent and body_kept and attempts_made <= rules.attempts
 
 
-def is_free(failure: Failure, sent: bool) -> bool:
-    """Whether the try after this failure lies outside the budget: the node did not get it, or died of something."""
-    return failure.origin is Origin.NODE and (not sent or failure.name == NODE_RESET.name)
+def is_free(failure: Failure, sent: bool, silent: bool) -> bool:
+    """Whether the try after this failure lies outside the budget: the node did not get it, or it died.
+
+    `silent`: the node has sent nothing at all, on any connection, since it got the request. One that is only slow
+    answers others meanwhile; one that answers nobody is as dead as one that resets, and its requests all time out in
+    the same moment, when the budget is smallest.
+    """
+    died = failure.name == NODE_RESET.name or (silent and failure.name == NODE_TOO_SLOW.name)
+    return failure.origin is Origin.NODE and (not sent or died)

@@ -98,16 +98,17 @@ def test_the_budget_is_a_fifth_of_the_requests_in_flight_and_three_at_least(
 
 
 @pytest.mark.parametrize(
-    ("failure", "sent", "free"),
+    ("failure", "sent", "silent", "free"),
     [
-        (NODE_REFUSED, False, True),
-        (NODE_RESET, True, True),
-        (NODE_TOO_SLOW, True, False),
-        (NODE_BROKE, True, False),
-        (BUSY, False, False),
+        (NODE_REFUSED, False, False, True),
+        (NODE_RESET, True, False, True),
+        (NODE_TOO_SLOW, True, False, False),
+        (NODE_TOO_SLOW, True, True, True),
+        (NODE_BROKE, True, True, False),
+        (BUSY, False, True, False),
     ],
 )
 def test_tries_in_which_nothing_was_sent_and_those_after_a_death_are_free(
-    failure: Failure, sent: bool, free: bool
+    failure: Failure, sent: bool, silent: bool, free: bool
 ) -> None:
-    assert is_free(failure, sent) is free
+    assert is_free(failure, sent, silent) is free

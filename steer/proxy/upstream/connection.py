@@ -126,6 +126,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
 
     def data_received(self, data: bytes) -> None:
+        self.pool.heard += 1
         if self.tunnel is not None:
             self.tunnel.from_node(data)
         elif self.exchange is None:

@@ -37,6 +37,8 @@ class NodePool:
         self.name = name
         self.address = address
         self.settings = settings
+        self.heard = 0
+        """How often anything came from the node: one for which this stands still answers nobody."""
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._queue: deque[Waiting] = deque()
