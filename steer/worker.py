@@ -13,6 +13,7 @@ from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
 from steer.proxy.plane import DataPlane
 from steer.proxy.settings import ListenerSettings, PlaneSettings
+from steer.proxy.tcp import TcpConnection
 from steer.runtime.accepting import Accepting, Door
 from steer.runtime.channel import ToControl
 from steer.runtime.tasks import spawn
@@ -75,8 +76,9 @@ class Worker:
 
     def _door(self, listener: ListenerSettings) -> Door:
         plane = self.plane
+        connection = TcpConnection if listener.tcp else ClientConnection
         return Door(
-            protocol=lambda: ClientConnection(plane, listener),
+            protocol=lambda: connection(plane, listener),
             tls=listener.tls.context if listener.tls is not None else None,
             handshake=listener.limits.head_time,
         )

@@ -80,6 +80,9 @@ def _check_tcp_listener(config: Config, listener: Listener, place: Place, servic
     for key in ("tls", "protocols", "redirect_to_https"):
         if getattr(listener, key):
             yield Finding((*place, key), "is for HTTP: leave it out where there is tcp")
+    if listener.client_address in ("forwarded", "x_forwarded_for"):
+        message = f"must be peer or proxy_protocol where there is tcp, got {listener.client_address}"
+        yield Finding((*place, "client_address"), message, "only requests have fields that say who the client is")
 
 
 def check_admin(config: Config) -> Findings:

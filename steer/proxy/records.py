@@ -14,6 +14,7 @@ from steer.steering.tables import HostEntry
 
 if TYPE_CHECKING:
     from steer.proxy.exchange import Exchange
+    from steer.proxy.tcp import TcpConnection
 
 MAX_PLACES = 4096
 """Combinations of hostname, node and reason that are remembered with their text and their counts."""
@@ -66,7 +67,22 @@ class Recorder:
                 f'"response_head_us":{head_us},"request_id":"{exchange.request_id.decode()}"}}\n'
             )
 
-    def _remember(self, key: tuple[HostEntry, int, str], exchange: Exchange) -> Place:
+    def record_connection(self, connection: TcpConnection, now: float) -> None:
+        """A connection of a TCP service is over. How long it lasted says nothing of how fast anybody was."""
+        tried, node, failure = connection.tried, connection.node, connection.failure
+        key = (connection.entry, tried[-1].index if tried else NOWHERE, connection.reason)
+        place = self._places.get(key) or self._remember(key, connection)
+        place.counts[connection.status // 100] += 1
+        if self.log.on:
+            self.log.add(
+                f'{{"time":"{self._stamp.text(now)}","client":"{connection.address}","protocol":"tcp",'
+                f'"listener":"{connection.listener.name}","bytes":{node.received if node else 0},'
+                f'"bytes_from_client":{connection.received},{place.text}"retries":{connection.retries},'
+                f'"error":"{failure.name if failure else ""}","duration_us":{int((now - connection.started) * 1e6)},'
+                f'"connect_us":{int(connection.connect_s * 1e6)}}}\n'
+            )
+
+    def _remember(self, key: tuple[HostEntry, int, str], exchange: Exchange | TcpConnection) -> Place:
         if len(self._places) >= MAX_PLACES:
             self._tell_counts()
             self._places.clear()

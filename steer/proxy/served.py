@@ -43,7 +43,9 @@ def _address(name: tuple[str, int] | None) -> tuple[str, int]:
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Abort with a reset: after a plain end the other side would take what it has for the whole."""
-    if not transport.is_closing():
-        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
+    """Abort with a reset: after a plain end the other side would take what it has for the whole.
+
+    The transport may be closing, but must not be lost yet: its descriptor may be another's by then.
+    """
+    transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
     transport.abort()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
+from typing import Literal
 
+from steer.proxy.proxy_protocol import Version
 from steer.proxy.tls import ListenerTls
+from steer.steering.hosts import Network
 from steer.steering.model import RetryRules
 from steer.steering.retries import IDEMPOTENT
+
+ClientAddress = Literal["peer", "forwarded", "x_forwarded_for", "proxy_protocol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,11 @@ class ListenerSettings:
     """Not 0: answer everything with a redirect to https at this port."""
     limits: Limits = field(default_factory=Limits)
     allow_underscores: bool = False
+    tcp: str = ""
+    """The TCP service that every connection is for; empty: HTTP is spoken."""
+    client_address: ClientAddress = "peer"
+    trusted_proxies: tuple[Network, ...] = ()
+    """Who may say where a client is; for others `client_address` is their own."""
 
     @property
     def scheme(self) -> str:
@@ -71,6 +81,8 @@ class PoolSettings:
     """The name to verify and to send as SNI, where it is not the address's own."""
     idempotent: frozenset[str] = IDEMPOTENT
     """Methods whose requests may reach a node twice; `retries.post` adds POST for applications that know."""
+    proxy_protocol: Version | None = None
+    """What each connection begins with. It says whose it is, so no other client's request may use it again."""
     page: bytes = b""
     """What is answered (503) when no node is left and `when_none` names a page."""
 

@@ -74,6 +74,11 @@ def prepare_hosts(topology: Topology) -> dict[str, HostEntry]:
     return hosts
 
 
+def prepare_services(topology: Topology) -> dict[str, HostEntry]:
+    """By the service's name: for listeners that are of one service, whatever comes (TCP)."""
+    return {name: HostEntry(name, service.group, service.routes) for name, service in topology.services.items()}
+
+
 def _hosts_of(service: Service) -> Mapping[str, HostEntry]:
     entry = HostEntry(service.name, service.group, service.routes)
     hosts = {name.lower(): entry for name in service.hostnames}

@@ -6,7 +6,7 @@ are kept), and calls `refresh` each 100 ms while `due`, because a ramp moves wit
 
 from __future__ import annotations
 
-from steer.steering.hosts import HostEntry, PinnedTo, prepare_hosts
+from steer.steering.hosts import HostEntry, PinnedTo, prepare_hosts, prepare_services
 from steer.steering.model import Snapshot, Topology
 from steer.steering.plan import NodeSet, Plan, places, prepare
 
@@ -20,6 +20,7 @@ class Tables:
         self.topology = topology
         self.worker = worker
         self.hosts = prepare_hosts(topology)
+        self.services = prepare_services(topology)
         self._take(snapshot, now)
 
     def __repr__(self) -> str:
@@ -33,6 +34,7 @@ class Tables:
         fresh.topology = self.topology
         fresh.worker = self.worker
         fresh.hosts = self.hosts
+        fresh.services = self.services
         fresh._take(snapshot, now)
         return fresh
 

@@ -135,7 +135,7 @@ class NodePool:
             async with asyncio.timeout(self.settings.timeouts.connect):
                 await self._open_connection(connection)
         except (OSError, ssl.SSLError, TimeoutError) as error:
-            self._fail_first(*_translate(error))
+            self._fail_first(*translate(error))
         else:
             self._open.add(connection)
             self._forget_this_task()
@@ -167,7 +167,7 @@ class NodePool:
         self._connecting.discard(task)
 
 
-def _translate(error: Exception) -> tuple[Failure, Outcome]:
+def translate(error: Exception) -> tuple[Failure, Outcome]:
     """Foreign errors end here. Order matters: SSLError and TimeoutError are OSErrors."""
     if isinstance(error, ssl.SSLError):
         return NODE_TLS.because(f"TLS with the node failed: {error.reason or error}"), Outcome.TLS_FAILURE
