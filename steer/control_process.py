@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from steer import __version__
 from steer.clock import SystemClock
-from steer.config import Config, digest, redacted
+from steer.config import Config, digest, host_port, redacted
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
 from steer.control.context import AdminContext, CertificateView, WorkerView
@@ -23,6 +23,7 @@ from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
 from steer.control.tokens import Tokens, write_local_token
+from steer.health.canaries import Canaries
 from steer.health.checker import Checker
 from steer.health.expect import CheckSettings
 from steer.proxy.deadlines import TICK
@@ -60,7 +61,10 @@ class Control:
         self._state = StateFile(config.edge.state, self._warn_of_state)
         self._totals = Totals(topology, self._clock)
         dice = random.Random()
-        self._keeper = Keeper(topology, self._clock, dice, self._publish_snapshot, self._state, self._events)
+        canaries = config.edge.canaries
+        self._keeper = Keeper(topology, self._clock, dice, self._publish_snapshot, self._state, self._events, canaries)
+        places = [host_port(canary) for canary in canaries]
+        self._canaries = Canaries(places, self._keeper.hear_canaries, self._keeper.may_be_isolated, self._clock)
         self._checker = Checker(checks, self._keeper.checked, self._clock, dice, self._keeper.is_suspected)
         self._audit = Audit(config.edge.state / "audit.jsonl", self._clock)
         self._runner: Any = None
@@ -70,6 +74,7 @@ class Control:
         """Check nodes and answer operators."""
         self._runner = await serve_admin(self._context(), admin, _admin_tls(self._config))
         await self._checker.start()
+        self._canaries.start()
         self._ticks = spawn("control ticks", self._run_ticks())
 
     async def drain(self, within: float) -> None:
@@ -77,6 +82,7 @@ class Control:
 
     async def stop(self) -> None:
         await self._checker.stop()
+        await self._canaries.stop()
         if self._ticks is not None:
             self._ticks.cancel()
         if self._runner is not None:
@@ -100,7 +106,7 @@ class Control:
             self._keeper.observe(observation_from_wire(content))
         elif kind == COUNTS:
             self._totals.add(content)
-            self._keeper.count(worker, content.get("successes", {}))
+            self._keeper.count(worker, content)
 
     def lose(self, worker: int) -> None:
         """A worker is gone."""

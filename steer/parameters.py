@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from ipaddress import ip_network
 
 from steer.config import (
     Config,
@@ -48,6 +47,7 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
         for node in members:
             nodes.append(model.Node(len(nodes), node.name, name, datacentre, node.weight))
     check = pool.health_check
+    acts = check is not None and check.mode == "on"
     assert not isinstance(pool.algorithm, HashBy), "refused by `unbuilt`"
     return model.Pool(
         name=name,
@@ -55,9 +55,10 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
         min_nodes=pool.min_nodes,
         algorithm=pool.algorithm,
         max_connections=pool.max_connections,
-        max_pending=0 if pool.protocol == "tcp" else pool.max_pending,  # a TCP connection waits for no other's end
-        checked=check is not None,
-        must_pass_first=check is not None and check.must_pass_first,
+        max_pending=pool.max_pending,
+        checked=acts,
+        check_mode=model.Mode(check.mode) if check is not None else model.Mode.OFF,
+        must_pass_first=check is not None and acts and check.must_pass_first,
         fall=check.fall if check is not None else 3,
         rise=check.rise if check is not None else 2,
         ejection=_ejection(pool),
@@ -68,11 +69,15 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
 
 def _ejection(pool: Pool) -> model.Ejection:
     ejection = pool.ejection
+    share, peers, slow = ejection.share, ejection.peers, ejection.slow
     return model.Ejection(
         consecutive_gateway_failures=ejection.consecutive_gateway_failures.failures,
         gateway_mode=_mode(ejection.consecutive_gateway_failures),
         consecutive_5xx=ejection.consecutive_5xx.failures,
         server_error_mode=_mode(ejection.consecutive_5xx),
+        share=model.ShareRule(share.percent, share.window, share.requests, model.Mode(share.mode)),
+        peers=model.PeersRule(peers.points / 100, peers.window, peers.requests, model.Mode(peers.mode)),
+        slow=model.SlowRule(slow.times, slow.floor, slow.windows, model.Mode(slow.mode)),
         base_time=ejection.base_time,
         max_time=ejection.max_time,
         ramp=ejection.ramp,
@@ -117,19 +122,12 @@ def _service(name: str, service: Service) -> model.Service:
         name=name,
         group=service.group,
         hostnames=service.hostnames,
-        routes=_routes(service),
+        routes=tuple(model.Route(route.path, route.pool) for route in service.routes),
         pinned={
             hostname: model.Pinned(pinned.datacentre, tuple(str(network) for network in pinned.allow))
             for hostname, pinned in service.pinned_hostnames.items()
         },
     )
-
-
-def _routes(service: Service) -> tuple[model.Route, ...]:
-    """All of a TCP service goes to its pool."""
-    if service.pool is not None:
-        return (model.Route("/", service.pool),)
-    return tuple(model.Route(route.path, route.pool) for route in service.routes)
 
 
 # The proxy...
@@ -184,9 +182,6 @@ def _listener(config: Config, listener: Listener, tls: ListenerTls | None) -> pr
             websocket_idle=limits.websocket_idle,
         ),
         allow_underscores=listener.allow_underscores,
-        tcp=listener.tcp.service if listener.tcp is not None else "",
-        client_address=listener.client_address,
-        trusted_proxies=tuple(ip_network(network) for network in listener.trusted_proxies),
     )
 
 
@@ -211,7 +206,6 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         retries=_retries(pool),
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
-        proxy_protocol=pool.proxy_protocol,
         idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,
         page=page.read_bytes() if page is not None else b"",
     )

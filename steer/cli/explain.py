@@ -103,7 +103,9 @@ def show_request(found: Json) -> None:
 
 
 def show_node(found: Json) -> None:
-    for line in (state_line(found), *ways(found)):
+    for line in (state_line(found), *because(found), *ways(found)):
+        say(line)
+    for line in aligned([[seen["detector"], seen["mode"], seen["says"]] for seen in found["detectors"]]):
         say(line)
     if found["evidence"]:
         rows = (
@@ -132,6 +134,11 @@ def state_line(found: Json) -> str:
     if found["until"]:
         parts.append(until(found["until"]))
     return ", ".join([*parts, *(word for word in ("drained", "held") if found[word])])
+
+
+def because(found: Json) -> list[str]:
+    """What its state rests on, as it was when it came about."""
+    return [f"because {found['because']}"] if found["because"] else []
 
 
 def ways(found: Json) -> list[str]:

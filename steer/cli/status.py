@@ -54,6 +54,8 @@ def edge_line(status: Json) -> str:
     ]
     if status["overrides"]:
         parts.append(f"{status['overrides']} override{'s' if status['overrides'] > 1 else ''}")
+    if status["isolated"]:
+        parts.append("ISOLATED: nothing outside answers, nothing is ejected")
     return "  ".join(parts)
 
 

@@ -24,11 +24,6 @@ def _has(*words: str) -> Question:
     return lambda value: any(word in value if isinstance(value, tuple) else word == value for word in words)
 
 
-def _acts(value: Any) -> bool:
-    """Is the detector on, or at least counting?"""
-    return bool(value.mode != "off")
-
-
 class Unbuilt(NamedTuple):
     """`*` in the place is any name or index; `asks` tells by the value whether the feature is asked for."""
 
@@ -39,23 +34,19 @@ class Unbuilt(NamedTuple):
 
 UNBUILT = (
     Unbuilt("edge.watch", "reloading when the file changes"),
-    Unbuilt("edge.canaries", "finding out that the edge is isolated"),
     Unbuilt("edges.*.role", "an edge that only observes", _has("witness")),
     Unbuilt("coordination", "coordination between edges"),
     Unbuilt("listeners.*.protocols", "HTTP/2", _has("h2")),
     Unbuilt("listeners.*.client_address", "taking the client's address from elsewhere", lambda value: value != "peer"),
     Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),
+    Unbuilt("listeners.*.tcp", "a TCP listener"),
     Unbuilt("geo.database", "geography"),
     Unbuilt("geo.networks", "geography"),
     Unbuilt("geo.regions", "geography"),
     Unbuilt("datacentres.*.redis", "a datacentre's Redis"),
-    Unbuilt("pools.*.protocol", "a pool of this protocol", _has("h2c")),
+    Unbuilt("pools.*.protocol", "a pool of this protocol", _has("h2c", "tcp")),
     Unbuilt("pools.*.proxy_protocol", "the PROXY protocol"),
     Unbuilt("pools.*.algorithm", "choosing nodes by hash", lambda value: not isinstance(value, str)),
-    Unbuilt("pools.*.health_check.mode", "an active check that does not act", _has("off", "observe")),
-    Unbuilt("pools.*.ejection.share", "the detector of the failure share", _acts),
-    Unbuilt("pools.*.ejection.peers", "the comparison with peers", _acts),
-    Unbuilt("pools.*.ejection.slow", "the detector of slow nodes", _acts),
     Unbuilt("groups.*.mode", "this mode", _has("active-passive", "pilot-light")),
     Unbuilt("groups.*.rules", "rules"),
     Unbuilt("groups.*.stable", "a stable choice for each client", _has("client")),
@@ -73,6 +64,7 @@ UNBUILT = (
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
     Unbuilt("services.*.affinity", "affinity"),
+    Unbuilt("services.*.pool", "a TCP service"),
     Unbuilt("affinity_keys", "affinity"),
     Unbuilt("sessions", "the sessions and their doors"),
     Unbuilt("replication.bind", "replication"),

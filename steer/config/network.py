@@ -72,6 +72,16 @@ def _bind(value: str) -> str:
     return value
 
 
+def _host_port(value: str) -> str:
+    try:
+        host, port = split_host_port(value)
+    except ValueError:
+        host, port = "", None
+    if not port or not _is_host(host):
+        raise wrong("must be a host and a port such as 192.0.2.1:53 or name.example:443")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -151,6 +161,8 @@ HostRule = Annotated[str, AfterValidator(_host_rule)]
 """`keep`, `node` or a name."""
 Bind = Annotated[str, AfterValidator(_bind)]
 """`IP:port`; port 0 lets the kernel choose."""
+HostPort = Annotated[str, AfterValidator(_host_port)]
+"""`name:port` or `IP:port`."""
 Network = Annotated[str, AfterValidator(_network)]
 """A network in CIDR form; a bare address is a network of one."""
 NodeAddress = Annotated[str, AfterValidator(_node_address)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from steer.config.base import FilePath, Flag, Model, Name, Text, path, resolve, section, wrong
-from steer.config.network import Bind, HttpUrl, UrlPath
+from steer.config.network import Bind, HostPort, HttpUrl, UrlPath
 from steer.config.units import Seconds
 
 
@@ -55,7 +55,7 @@ class Edge(Model):
     watch: Flag = False
     drain: Seconds = 30.0
     health_path: UrlPath = "/.steer/health"
-    canaries: tuple[Text, ...] = ()
+    canaries: tuple[HostPort, ...] = ()
     log: Log = section()
 
 

@@ -23,6 +23,9 @@ class KeeperFace(Protocol):
     @property
     def snapshot(self) -> Snapshot: ...
 
+    @property
+    def is_isolated(self) -> bool: ...
+
     def set_weights(
         self,
         group: str,

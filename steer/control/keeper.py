@@ -47,6 +47,7 @@ class Keeper:
         publish: Callable[[Snapshot], None],
         state: StateFile,
         events: Events,
+        canaries: Sequence[str] = (),
     ) -> None:
         # For the life of a configuration.
         self.topology = topology
@@ -55,7 +56,7 @@ class Keeper:
         self._publish = publish
         self._events = events
         self._saver = Saver(state, events)
-        self._standing = Standing(topology, dice, events)
+        self._standing = Standing(topology, dice, events, canaries)
         # Until the next call.
         self._workers: tuple[int, ...] = ()
         self._changed_at: dict[str, float] = {}
@@ -84,11 +85,16 @@ class Keeper:
         if changes or observation.trial:
             self._follow(changes, now, mono)
 
-    def count(self, worker: int, successes: Mapping[str, int]) -> None:
-        """Successes by node since this worker last said. What follows from them can wait for the tick."""
+    def count(self, worker: int, counts: Mapping[str, Any]) -> None:
+        """What a worker counted since it last said (`counts.Counts`): successes, and how long they took, by node.
+
+        What follows from them can wait for the tick.
+        """
         now, mono = self._time()
-        for node, number in successes.items():
+        for node, number in counts.get("successes", {}).items():
             self._standing.nodes.succeed(node, number, now, mono)
+        for node, histogram in counts.get("upstream", {}).items():
+            self._standing.nodes.measure(node, histogram, mono)
 
     def checked(self, node: str, passed: bool, detail: str) -> None:
         """One active check's result."""
@@ -96,6 +102,13 @@ class Keeper:
         results = self._checks.setdefault(node, deque(maxlen=CHECKS_KEPT))
         results.append({"at": rfc3339(now), "passed": passed, "detail": detail})
         changes = self._standing.nodes.checked(node, passed, detail, now, mono)
+        if changes:
+            self._follow(changes, now, mono)
+
+    def hear_canaries(self, answers: tuple[bool, ...], asked_at: float) -> None:
+        """Which of the two addresses outside answered, asked at this monotonic time."""
+        now, mono = self._time()
+        changes = self._standing.hear_canaries(answers, asked_at, now, mono)
         if changes:
             self._follow(changes, now, mono)
 
@@ -107,7 +120,7 @@ class Keeper:
         """What time alone changes: ends of overrides and ejections, returns of datacentres, what is due on disk."""
         now, mono = self._time()
         self._expire(now, mono)
-        self._follow(self._standing.nodes.tick(now, mono), now, mono)
+        self._follow(self._standing.tick(now, mono), now, mono)
         self._saver.tick(mono, lambda: self._export(self._standing.book, now, mono))
 
     # What an operator wants...
@@ -233,6 +246,14 @@ class Keeper:
         """Whether what was seen keeps it out: then its active check hurries."""
         status = self.snapshot.nodes.get(node, PLAIN_NODE)
         return status.state is not NodeState.SERVING and status.cause != OVERRIDE
+
+    def may_be_isolated(self) -> bool:
+        """Whether the canaries should be asked: most nodes of most datacentres cannot be reached."""
+        return self._standing.isolation.suspected_since is not None
+
+    @property
+    def is_isolated(self) -> bool:
+        return self._standing.isolation.is_isolated
 
     def checks(self, node: str) -> list[dict[str, Any]]:
         """Its last active checks, the oldest first: {"at": RFC 3339, "passed", "detail"}."""

@@ -6,7 +6,7 @@ that on to the datacentres. No clock, no disk, no sockets: `now` is wall seconds
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from steer.control.asking import groups_of, still_fits
@@ -14,6 +14,7 @@ from steer.control.events import Events, Level
 from steer.control.overrides import Book, Kind, export, from_export
 from steer.steering.datacentres import DatacentreChange, DatacentreLedger, usable
 from steer.steering.ejection import Change, Changes, Ledger
+from steer.steering.isolation import Isolation, is_most_unreached
 from steer.steering.model import (
     DatacentreState,
     Dice,
@@ -35,8 +36,9 @@ OVERRIDE = "override"
 class Standing:
     """For the life of a configuration."""
 
-    def __init__(self, topology: Topology, dice: Dice, events: Events) -> None:
+    def __init__(self, topology: Topology, dice: Dice, events: Events, canaries: Sequence[str] = ()) -> None:
         self._topology = topology
+        self.isolation = Isolation(canaries)
         self._events = events
         self.book = Book()
         self.nodes = Ledger(topology, dice)
@@ -119,6 +121,26 @@ class Standing:
         self._say_datacentres(moved)
         self.nodes.set_usable(usable(self._topology, self.datacentres))
         return bool(changes or moved)
+
+    def tick(self, now: float, mono: float) -> Changes:
+        """What time alone changes of the nodes; and whether it is rather the edge that is lost, or found again."""
+        if self.isolation.see(is_most_unreached(self.nodes.records()), mono):
+            self._reconnect("nodes answer again")
+        return self.nodes.tick(now, mono)
+
+    def hear_canaries(self, answers: Collection[bool], asked_at: float, now: float, mono: float) -> Changes:
+        if not self.isolation.hear(answers, asked_at):
+            return ()
+        if not self.isolation.is_isolated:
+            self._reconnect("a canary answers")
+            return ()
+        why = "most nodes of most datacentres and every canary are out of reach: nothing is ejected"
+        self._events.record("isolated", "edge", why, Level.ERROR)
+        return self.nodes.isolate(now, mono)
+
+    def _reconnect(self, why: str) -> None:
+        self.nodes.reconnect()
+        self._events.record("isolation_ended", "edge", why)
 
     def view(self) -> View:
         nodes = {name: status for name, status in self.nodes.statuses().items() if status != PLAIN_NODE}

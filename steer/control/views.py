@@ -51,6 +51,7 @@ def status(context: AdminContext) -> View:
         "latency": latency(context.totals.live.latencies(now)),
         "workers": [{**asdict(worker), "since": moment(worker.since)} for worker in context.workers()],
         "overrides": len(context.keeper.overrides()),
+        "isolated": context.keeper.is_isolated,
         "groups": [group_line(context, group) for group in context.keeper.topology.groups.values()],
     }
 

@@ -14,12 +14,11 @@ a dead node is known at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
+from steer.proxy.counters import Counters
 from steer.steering.model import Observation
-
-if TYPE_CHECKING:
-    from steer.proxy.plane import DataPlane
 
 HOLD_S = 1.0
 HOLD_TIMES = 2.0
@@ -27,13 +26,22 @@ HOLD_TIMES = 2.0
 one node is not refuted by 1 s on the next, and after 20 s nobody waits for one second more."""
 
 
+class Desk(Protocol):
+    """Where evidence is told."""
+
+    counters: Counters
+
+    @property
+    def report(self) -> Callable[[Observation], None]: ...
+
+
 class Doubt:
     """The failures of one request on nodes that had it. Ends with `conclude`."""
 
-    __slots__ = ("_due", "_failures", "_held", "_plane")
+    __slots__ = ("_desk", "_due", "_failures", "_held")
 
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._held: list[tuple[int, Observation]] = []
         self._failures = 0
         self._due = 0.0
@@ -49,9 +57,9 @@ class Doubt:
         held, self._held = self._held, []
         for node, failure in held:
             if served or self._failures == 1:
-                self._plane.report(failure)
+                self._desk.report(failure)
             else:
-                self._plane.counters.successes[node] += failure.successes
+                self._desk.counters.successes[node] += failure.successes
 
     def expire(self, now: float) -> None:
         """The outcome of the second try takes too long: the failure of the first is told."""

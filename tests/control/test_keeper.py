@@ -40,7 +40,7 @@ def test_the_third_refusal_in_a_row_takes_a_node_out_in_one_new_snapshot(edge: D
 
 
 def test_nothing_is_published_while_nothing_changes(edge: Desk) -> None:
-    edge.keeper.count(0, {"wlg-1": 10, "akl-1": 7})
+    edge.keeper.count(0, {"successes": {"wlg-1": 10, "akl-1": 7}})
     edge.keeper.checked("wlg-1", True, "status 200")
     edge.wait(2.0)
     assert len(edge.snapshots) == 1
@@ -116,7 +116,7 @@ def test_a_node_that_its_failures_took_out_is_suspected_and_one_that_an_operator
 
 def test_what_names_a_node_that_is_not_there_changes_nothing(edge: Desk) -> None:
     edge.fail("gone")
-    edge.keeper.count(0, {"gone": 5})
+    edge.keeper.count(0, {"successes": {"gone": 5}})
     edge.keeper.checked("gone", False, "refused")
     assert len(edge.snapshots) == 1
 
@@ -192,7 +192,7 @@ def test_the_last_node_of_a_datacentre_is_drained_by_force_only(edge: Desk) -> N
 
 def test_nothing_that_is_seen_ends_an_operators_ejection(edge: Desk) -> None:
     edge.eject("wlg-1")
-    edge.keeper.count(0, {"wlg-1": 1000})
+    edge.keeper.count(0, {"successes": {"wlg-1": 1000}})
     edge.keeper.checked("wlg-1", True, "status 200")
     edge.wait(400, step=1.0)
     assert edge.node("wlg-1").state is NodeState.EJECTED
