@@ -29,6 +29,7 @@ from steer.errors import (
     Failure,
 )
 from steer.proxy.exchange import Exchange
+from steer.proxy.h2_client import H2ClientConnection
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import Forwarding
 from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
@@ -89,10 +90,19 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = peer[0].removeprefix("::ffff:") if peer else ""
         self._tls = transport.get_extra_info("ssl_object")
+        if self._tls is not None and self._tls.selected_alpn_protocol() == "h2":
+            self._hand_over()
+            return
         if not self.plane.admit(self, self._tls):
             self._refuse(BUSY.because("this edge has as many connections as it may"))
             return
         self.set_deadline(DRAINING_S if self.plane.draining else self.listener.limits.head_time)
+
+    def _hand_over(self) -> None:
+        """The client has chosen HTTP/2 (RFC 7301): this connection was never one of HTTP/1.1."""
+        other = H2ClientConnection(self.plane, self.listener)
+        self.transport.set_protocol(other)
+        other.connection_made(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self.tunnel is not None:

@@ -22,6 +22,7 @@ from steer.proxy.counters import Counters
 from steer.proxy.deadlines import Deadlines
 from steer.proxy.evidence import Doubt
 from steer.proxy.exchange import NO_HOST, Exchange
+from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.records import Recorder
 from steer.proxy.served import Served
@@ -163,7 +164,7 @@ class DataPlane:
     def open_tunnel(self, exchange: Exchange, node: UpstreamConnection, payload: bytes) -> None:
         """The exchange has become a WebSocket."""
         client = exchange.stream
-        assert isinstance(client, ClientConnection)
+        assert isinstance(client, ClientConnection | H2Stream)
         tunnel = Tunnel(exchange, client, node, client.listener.limits.websocket_idle)
         tunnel.open(client.take_buffer(), payload)
 

@@ -16,8 +16,6 @@ class ClientStream(Protocol):
 
     address: str
     """The client's IP address as text."""
-    covered: str
-    """The host that `covers` said yes to last."""
     write_timeout: float
     """Seconds that a client may leave its response unread."""
     body_grace: float
@@ -27,6 +25,10 @@ class ClientStream(Protocol):
     body_is_held: bool
     """The client's body is not being read, by our own will."""
     finished_response: bool
+
+    @property
+    def covered(self) -> str:
+        """The host that `covers` said yes to last."""
 
     def covers(self, host: str) -> bool:
         """Is this host within what the connection's certificate promised?"""

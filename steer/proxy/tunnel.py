@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from steer.proxy.upstream.connection import UpstreamConnection
 
 if TYPE_CHECKING:
-    from steer.proxy.client import ClientConnection
     from steer.proxy.exchange import Exchange
+
+
+class Pipe(Protocol):
+    """As much of a transport as a tunnel needs; a stream of HTTP/2 has it too."""
+
+    def write(self, data: bytes) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def can_write_eof(self) -> bool: ...
+    def write_eof(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class TunnelClient(Protocol):
+    """Whose WebSocket it is. It calls `from_client`, `hold_node`, `client_ended` and `client_gone`."""
+
+    tunnel: Tunnel | None
+
+    @property
+    def transport(self) -> Pipe: ...
+    def set_deadline(self, seconds: float) -> None: ...
 
 
 class Tunnel:
     """Joins a client's connection and a node's. Ends once, and settles the exchange that opened it."""
 
-    def __init__(self, exchange: Exchange, client: ClientConnection, node: UpstreamConnection, idle: float) -> None:
+    def __init__(self, exchange: Exchange, client: TunnelClient, node: UpstreamConnection, idle: float) -> None:
         self._exchange = exchange
         self._client = client
         self._node = node

@@ -25,19 +25,21 @@ def pseudonym(edge_name: str) -> bytes:
 class Forwarding:
     """The forwarding fields for the requests of one client connection."""
 
-    __slots__ = ("_client", "_made", "_scheme", "_via")
+    __slots__ = ("_client", "_made", "_scheme", "_version", "_via")
 
-    def __init__(self, client: str, scheme: str, via: bytes) -> None:
+    def __init__(self, client: str, scheme: str, via: bytes, version: str = "1.1") -> None:
+        """`version` is of HTTP, as the connection speaks it; HTTP/1.0 is told for each request."""
         self._client = client
         self._scheme = scheme
         self._via = via
+        self._version = version
         self._made: dict[bytes, bytes] = {}
 
     def lines(self, authority: bytes, http10: bool) -> bytes:
         """The fields, each line ended. `authority` is the request's Host as it came."""
         lines = self._made.get(authority)
         if lines is None or http10:
-            lines = self._make(authority.decode("ascii"), "1.0" if http10 else "1.1")
+            lines = self._make(authority.decode("ascii"), "1.0" if http10 else self._version)
             if len(self._made) < MAX_AUTHORITIES and not http10:
                 self._made[authority] = lines
         return lines

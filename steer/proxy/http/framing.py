@@ -12,6 +12,7 @@ A writer is a pair of functions on payload: chunks get a frame, everything else 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from steer.proxy.http.grammar import CHUNK_LINE, FIELD, has_bare_line_end
 
@@ -27,6 +28,11 @@ _TRAILERS_PASSED = re.compile(
 )
 """What may pass as a trailer: what is registered as fit for it, gRPC's, and the applications' own `X-`. Any other could
 frame, route, authenticate or control at a recipient that merges trailers into the fields (RFC 9110 section 6.5.1)."""
+
+
+def permitted_trailers(lines: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Of trailers whose grammar has been judged: those that may pass."""
+    return tuple(line for line in lines if _TRAILERS_PASSED.match(line) is not None)
 
 
 class NoBody:
@@ -170,7 +176,7 @@ class ChunkedBody:
         lines = data[at:end].split(b"\r\n")
         if not all(FIELD.fullmatch(line) for line in lines):
             return self._break("a trailer breaks the grammar")
-        self.trailers = tuple(line for line in lines if _TRAILERS_PASSED.match(line) is not None)
+        self.trailers = permitted_trailers(lines)
         return self._finish(data, end + 4)
 
     def _finish(self, data: bytes, at: int) -> int:
