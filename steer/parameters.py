@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from ipaddress import ip_network
 
 from steer.config import (
     Config,
@@ -22,7 +23,7 @@ from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
 from steer.steering import model
 from steer.steering.retries import IDEMPOTENT
 
-BUILT_PROTOCOLS = ("http/1.1",)
+BUILT_PROTOCOLS = ("h2", "http/1.1")
 
 
 # Steering...
@@ -55,7 +56,7 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
         min_nodes=pool.min_nodes,
         algorithm=pool.algorithm,
         max_connections=pool.max_connections,
-        max_pending=pool.max_pending,
+        max_pending=0 if pool.protocol == "tcp" else pool.max_pending,  # a TCP connection waits for no other's end
         checked=acts,
         check_mode=model.Mode(check.mode) if check is not None else model.Mode.OFF,
         must_pass_first=check is not None and acts and check.must_pass_first,
@@ -122,12 +123,19 @@ def _service(name: str, service: Service) -> model.Service:
         name=name,
         group=service.group,
         hostnames=service.hostnames,
-        routes=tuple(model.Route(route.path, route.pool) for route in service.routes),
+        routes=_routes(service),
         pinned={
             hostname: model.Pinned(pinned.datacentre, tuple(str(network) for network in pinned.allow))
             for hostname, pinned in service.pinned_hostnames.items()
         },
     )
+
+
+def _routes(service: Service) -> tuple[model.Route, ...]:
+    """All of a TCP service goes to its pool."""
+    if service.pool is not None:
+        return (model.Route("/", service.pool),)
+    return tuple(model.Route(route.path, route.pool) for route in service.routes)
 
 
 # The proxy...
@@ -175,6 +183,7 @@ def _listener(config: Config, listener: Listener, tls: ListenerTls | None) -> pr
             fields=limits.fields,
             body=limits.body,
             connections=limits.connections,
+            streams=limits.streams,
             head_time=limits.head_time,
             body_rate=limits.body_rate,
             body_grace=limits.body_grace,
@@ -182,6 +191,9 @@ def _listener(config: Config, listener: Listener, tls: ListenerTls | None) -> pr
             websocket_idle=limits.websocket_idle,
         ),
         allow_underscores=listener.allow_underscores,
+        tcp=listener.tcp.service if listener.tcp is not None else "",
+        client_address=listener.client_address,
+        trusted_proxies=tuple(ip_network(network) for network in listener.trusted_proxies),
     )
 
 
@@ -206,6 +218,7 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         retries=_retries(pool),
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
+        proxy_protocol=pool.proxy_protocol,
         idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,
         page=page.read_bytes() if page is not None else b"",
     )
