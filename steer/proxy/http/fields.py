@@ -9,7 +9,7 @@ never large and never wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from steer.proxy.http.grammar import FIELD
@@ -43,6 +43,21 @@ PASS_UNKEPT: Final = 17
 """Passes, and is never remembered: it may hold a secret."""
 KEEP_ALIVE: Final = 18
 """`Connection: keep-alive` and nothing else, which most clients and nodes send: it says something in HTTP/1.0 only."""
+FORWARDED: Final = 19
+X_FORWARDED_FOR: Final = 20
+X_REQUEST_ID: Final = 21
+TRACEPARENT: Final = 22
+TRACESTATE: Final = 23
+
+TOLD: Mapping[bytes, int] = {
+    b"forwarded": FORWARDED,
+    b"x-forwarded-for": X_FORWARDED_FOR,
+    b"x-request-id": X_REQUEST_ID,
+    b"traceparent": TRACEPARENT,
+    b"tracestate": TRACESTATE,
+}
+"""What a trusted proxy may say of its client. From others it is dropped as the rest of `FORWARDING` is."""
+TOLD_KINDS = frozenset(TOLD.values())
 
 HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings")
 """RFC 9110 section 7.6.1, besides those that have a kind of their own."""
@@ -92,6 +107,7 @@ REQUEST_KINDS: Mapping[bytes, int] = {
     b"authorization": PASS_UNKEPT,
     **dict.fromkeys(HOP_BY_HOP, DROP),
     **dict.fromkeys(FORWARDING, DROP),
+    **TOLD,
     b"x-session-stale": DROP,
 }
 
@@ -111,56 +127,53 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
 }
 
 
-def classify_request_line(line: bytes) -> Entry:
-    """What to do with one line of a request's head."""
-    return _classify(line, REQUEST_KINDS, drop_underscores=True)
-
-
-def classify_response_line(line: bytes) -> Entry:
-    """What to do with one line of a response's head."""
-    return _classify(line, RESPONSE_KINDS, drop_underscores=False)
-
-
-def _classify(line: bytes, kinds: Mapping[bytes, int], *, drop_underscores: bool) -> Entry:
-    match = FIELD.fullmatch(line)
-    if match is None:
-        return BROKEN, line
-    name = match[1].lower()
-    value = match[2].strip(b" \t")
-    kind = kinds.get(name)
-    if kind is None:
-        kind = PASS
-        if name.startswith(b"x-steer-"):
-            kind = DROP
-        elif drop_underscores and b"_" in name:
-            kind = UNDERSCORE
-    if kind == CONNECTION and value.lower() == b"keep-alive":
-        kind = KEEP_ALIVE
-    return kind, value
-
-
 class KnownLines(dict[bytes, Entry]):
     """line -> what to do; a line not seen before is classified by `__missing__`, and kept if it may be.
 
     `passing` holds the lines that pass, which are most: a head's other lines are those that are not in it.
     """
 
-    def __init__(self, classify: Callable[[bytes], Entry]) -> None:
+    def __init__(self, kinds: Mapping[bytes, int], *, underscores: bool) -> None:
+        """`underscores`: whether a name with `_` passes like any other."""
         super().__init__()
-        self._classify = classify
+        self._kinds = kinds
+        self._underscores = underscores
         self.passing: set[bytes] = set()
 
     def __missing__(self, line: bytes) -> Entry:
-        entry = self._classify(line)
-        if len(line) <= MAX_KNOWN_LINE and entry[0] not in (PASS_UNKEPT, BROKEN):
-            if len(self) + len(self.passing) >= MAX_KNOWN_LINES:
-                self.clear()
-                self.passing.clear()
-            if entry[0] == PASS:
-                self.passing.add(line)
-            else:
-                self[line] = entry
-        return entry
+        match = FIELD.fullmatch(line)
+        if match is None:
+            return BROKEN, line
+        name = match[1].lower()
+        kind = self._kinds.get(name)
+        if kind == PASS_UNKEPT:
+            return PASS_UNKEPT_ENTRY
+        value = match[2].strip(b" \t")
+        if kind is None:
+            kind = self._kind_of_other(name)
+        elif kind == CONNECTION and value.lower() == b"keep-alive":
+            kind = KEEP_ALIVE
+        if len(line) <= MAX_KNOWN_LINE:
+            self._keep(line, (kind, value))
+        return kind, value
+
+    def _kind_of_other(self, name: bytes) -> int:
+        if name.startswith(b"x-steer-"):
+            return DROP
+        return UNDERSCORE if b"_" in name and not self._underscores else PASS
+
+    def _keep(self, line: bytes, entry: Entry) -> None:
+        if len(self) + len(self.passing) >= MAX_KNOWN_LINES:
+            self.clear()
+            self.passing.clear()
+        if entry[0] == PASS:
+            self.passing.add(line)
+        else:
+            self[line] = entry
+
+
+PASS_UNKEPT_ENTRY: Entry = (PASS_UNKEPT, b"")
+"""Nobody needs the value of a line that passes."""
 
 
 def name_of(line: bytes) -> bytes:

@@ -37,8 +37,8 @@ METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH")
 REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 """CONNECT would make the edge an open relay; TRACE shows a client's secrets to scripts (RFC 9110 section 9.3.8)."""
 
-_request_lines = KnownLines(fields.classify_request_line)
-_response_lines = KnownLines(fields.classify_response_line)
+_request_lines = KnownLines(fields.REQUEST_KINDS, underscores=False)
+_response_lines = KnownLines(fields.RESPONSE_KINDS, underscores=True)
 _hosts: dict[bytes, str] = {}
 _methods = {method: method.decode() for method in METHODS}
 
@@ -258,6 +258,8 @@ class _Special:
             if grammar.CONTENT_LENGTH.fullmatch(value) is None or head.max_forwards != -1:
                 return MALFORMED.because("Max-Forwards is not one number")
             head.max_forwards = int(value)
+        elif kind in fields.TOLD_KINDS:
+            head.told = (*head.told, (kind, value))
         return None
 
     def _take_length(self, head: RequestHead, value: bytes) -> Failure | None:

@@ -45,6 +45,7 @@ class TunnelEnd(Protocol):
     """Who hears the bytes once the connection is a tunnel."""
 
     def from_node(self, data: bytes) -> None: ...
+    def hold_client(self, held: bool) -> None: ...
     def node_ended(self) -> bool: ...
     def node_gone(self) -> None: ...
 
@@ -52,26 +53,25 @@ class TunnelEnd(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """A connection to one node. Idle while `exchange` is None."""
 
-    # For the life of the connection.
     transport: asyncio.Transport
-    served = 0
-    idle_since = 0.0
-    lost = False
-    tunnel: TunnelEnd | None = None
-
-    # Of the response that is being read.
-    exchange: NodeListener | None = None
-    _buffer = b""
-    _body: Body | None = None
-    _head: ResponseHead | None = None
-    _interim = 0
-    overran = False
-    """The node sent more than the body that it had announced, or something that breaks the rules."""
-    _ended = False
-    _held = False
 
     def __init__(self, pool: NodePool) -> None:
+        # For the life of the connection.
         self.pool = pool
+        self.served = 0
+        self.idle_since = 0.0
+        self.lost = False
+        self.tunnel: TunnelEnd | None = None
+        self._ended = False
+        self._held = False
+        self.overran = False
+        """The node sent more than the body that it had announced, or something that breaks the rules."""
+        # Of the response that is being read.
+        self.exchange: NodeListener | None = None
+        self._buffer = b""
+        self._body: Body | None = None
+        self._head: ResponseHead | None = None
+        self._interim = 0
 
     # The exchange's side.
 
@@ -166,11 +166,15 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.on_node_failure(NODE_RESET.because(detail), Outcome.RESET)
 
     def pause_writing(self) -> None:
-        if self.exchange is not None:
+        if self.tunnel is not None:
+            self.tunnel.hold_client(True)
+        elif self.exchange is not None:
             self.exchange.on_node_blocked(True)
 
     def resume_writing(self) -> None:
-        if self.exchange is not None:
+        if self.tunnel is not None:
+            self.tunnel.hold_client(False)
+        elif self.exchange is not None:
             self.exchange.on_node_blocked(False)
 
     # Reading the response...
