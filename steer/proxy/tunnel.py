@@ -40,6 +40,7 @@ class Tunnel:
         self._node = node
         self._idle = idle
         self._over = False
+        self._one_has_ended = False
         self.to_client = 0
         self.to_node = 0
 
@@ -76,19 +77,20 @@ class Tunnel:
 
     def client_ended(self) -> bool:
         """The client's side is over; the node may still speak where the transport can be half closed."""
-        if self._node.transport.can_write_eof():
-            self._node.transport.write_eof()
-            return True
-        self._node.transport.close()
-        return False
+        return self._pass_end_on(self._node.transport)
 
     def node_ended(self) -> bool:
         """The node's side is over."""
-        if self._client.transport.can_write_eof():
-            self._client.transport.write_eof()
-            return True
-        self._client.transport.close()
-        return False
+        return self._pass_end_on(self._client.transport)
+
+    def _pass_end_on(self, to: Pipe) -> bool:
+        """True: the connection that has ended stays, for what still goes the other way."""
+        if self._one_has_ended or not to.can_write_eof():
+            to.close()
+            return False
+        self._one_has_ended = True
+        to.write_eof()
+        return True
 
     def client_gone(self) -> None:
         self._end()

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.compliance.place import BODY_LIMIT, Place, passed, request
-from tests.kit.client import Client, Cut
+from tests.kit.client import Cut
 from tests.kit.origin import OK, Visit, close, tell, wait_for, without_body
 
 POST = "POST {path} HTTP/1.1"
@@ -382,20 +382,8 @@ def test_a_body_without_end_is_held_at_the_edge_while_the_origin_reads_nothing(p
     with place.client() as client:
         client.send(place.filled(request(POST, f"Content-Length: {size}")))
         assert came.wait(10)
-        assert _send_until_blocked(client, size) < size
+        assert client.send_until_blocked(size) < size
         go_on.set()
-
-
-def _send_until_blocked(client: Client, size: int) -> int:
-    """How much of so many bytes is taken while nobody reads them."""
-    sent, piece = 0, b"x" * 1024 * 1024
-    client.socket.settimeout(1.0)
-    try:
-        while sent < size:
-            sent += client.socket.send(piece)
-    except (TimeoutError, ConnectionError):
-        pass
-    return sent
 
 
 @pytest.mark.xfail(reason="Exchange.request_payload: what comes in RELAY is neither counted nor held", strict=True)
@@ -407,7 +395,7 @@ def test_after_an_early_head_the_client_cannot_send_without_end(place: Place) ->
     with place.client() as client:
         client.send(place.filled(request("PUT {path} HTTP/1.1", f"Content-Length: {size}")))
         assert client.read_head().status == 200
-        sent = _send_until_blocked(client, size)
+        sent = client.send_until_blocked(size)
         more.set()
         assert sent < size
 

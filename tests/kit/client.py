@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -86,6 +87,10 @@ class Client:
         """Each piece in a segment of its own, as far as the kernel does not join them."""
         for piece in pieces:
             self.socket.sendall(piece)
+
+    def send_until_blocked(self, size: int) -> int:
+        """How much of so many bytes is taken while nobody reads them."""
+        return send_until_blocked(self.socket, size)
 
     def end_sending(self) -> None:
         """Half-close: nothing more comes, but the answer is still wanted."""
@@ -198,6 +203,18 @@ class Client:
             if not ends or self._was_reset:
                 partial = head and Response(head.status, head.reason, head.fields, self._buffer)
                 raise Cut(partial, self._was_reset)
+
+
+def send_until_blocked(to: socket.socket, size: int) -> int:
+    """How much of so many bytes is taken until nothing has been for a second, or the other side has gone."""
+    sent, piece = 0, b"x" * 1024 * 1024
+    patience = to.gettimeout()
+    to.settimeout(1.0)
+    with suppress(TimeoutError, ConnectionError):
+        while sent < size:
+            sent += to.send(piece[: size - sent])
+    to.settimeout(patience)
+    return sent
 
 
 def _fields(lines: list[bytes]) -> Fields:

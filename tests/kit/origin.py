@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
 
+from tests.kit.client import send_until_blocked
+
 PATIENCE = 10.0
 OK = b"HTTP/1.1 200 OK\r\nDate: Fri, 02 Jan 2026 03:04:05 GMT\r\nContent-Length: 2\r\n\r\nok"
 
@@ -60,6 +62,10 @@ class Visit:
 
     def send(self, data: bytes) -> None:
         self._connection.socket.sendall(data)
+
+    def send_until_blocked(self, size: int) -> int:
+        """How much of so many bytes is taken while nobody reads them."""
+        return send_until_blocked(self._connection.socket, size)
 
     def read_body(self) -> None:
         """Until the request is whole, or its sender has gone."""

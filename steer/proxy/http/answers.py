@@ -57,6 +57,7 @@ def failure_fields(failure: Failure) -> dict[str, str]:
 
 def failure_body(failure: Failure, accept: bytes, request_id: bytes) -> tuple[str, bytes]:
     """Content type and body: JSON (RFC 9457) where the client asks for JSON and not for HTML, else a page."""
+    accept = accept.lower()
     detail = failure.detail or _ADVICE.get(failure.status, "")
     if b"json" in accept and b"html" not in accept:
         problem = {
