@@ -15,6 +15,7 @@ from steer.proxy.plane import DataPlane
 from steer.proxy.settings import ListenerSettings, PlaneSettings
 from steer.proxy.tcp import TcpConnection
 from steer.runtime.accepting import Accepting, Door
+from steer.runtime.announced import Announced
 from steer.runtime.channel import ToControl
 from steer.runtime.tasks import spawn
 from steer.steering.model import Observation, Topology
@@ -79,6 +80,13 @@ class Worker:
         connection = TcpConnection if listener.tcp else ClientConnection
         return Door(
             protocol=lambda: connection(plane, listener),
+            announced=Announced(
+                trusted=listener.trusted_proxies,
+                protocol=lambda endpoints: connection(plane, listener, endpoints),
+                refuse=lambda peer, failure: plane.log_refusal(peer, failure, plane.new_id()),
+            )
+            if listener.client_address == "proxy_protocol"
+            else None,
             tls=listener.tls.context if listener.tls is not None else None,
             handshake=listener.limits.head_time,
         )

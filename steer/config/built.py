@@ -36,7 +36,6 @@ UNBUILT = (
     Unbuilt("edge.watch", "reloading when the file changes"),
     Unbuilt("edges.*.role", "an edge that only observes", _has("witness")),
     Unbuilt("coordination", "coordination between edges"),
-    Unbuilt("listeners.*.client_address", "taking the client's address from elsewhere", lambda value: value != "peer"),
     Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),
     Unbuilt("geo.database", "geography"),
     Unbuilt("geo.networks", "geography"),

@@ -35,8 +35,11 @@ from steer.proxy.http.forwarding import Forwarding
 from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
 from steer.proxy.http.grammar import has_bare_line_end
 from steer.proxy.http.head import RequestHead, find_loop, read_request
+from steer.proxy.http.introduction import Guide
 from steer.proxy.pace import Pace
+from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.responses import ResponseWriter
+from steer.proxy.served import endpoints_of, guide_for
 from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -58,10 +61,13 @@ LINGER_S = 1.0
 class ClientConnection(ResponseWriter, asyncio.Protocol):
     """See the module. Also the `ClientStream` of its exchange."""
 
-    def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
+    def __init__(self, plane: DataPlane, listener: ListenerSettings, announced: Endpoints | None = None) -> None:
+        """`announced` is what a PROXY header said; None: the connection's own addresses count."""
         super().__init__(plane, listener)
         # For the life of the connection.
         self.address = ""
+        self.announced = announced
+        self._guide: Guide | None = None
         self.deadline = inf
         self.watched = inf
         self.tunnel: Tunnel | None = None
@@ -87,8 +93,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        peer = transport.get_extra_info("peername")
-        self.address = peer[0].removeprefix("::ffff:") if peer else ""
+        self.address = self.endpoints.source
         self._tls = transport.get_extra_info("ssl_object")
         if self._tls is not None and self._tls.selected_alpn_protocol() == "h2":
             self._hand_over()
@@ -96,11 +101,16 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         if not self.plane.admit(self, self._tls):
             self._refuse(BUSY.because("this edge has as many connections as it may"))
             return
+        self._guide = guide_for(self.listener, self.address, self.plane.via)
         self.set_deadline(DRAINING_S if self.plane.draining else self.listener.limits.head_time)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.announced or endpoints_of(self.transport)
 
     def _hand_over(self) -> None:
         """The client has chosen HTTP/2 (RFC 7301): this connection was never one of HTTP/1.1."""
-        other = H2ClientConnection(self.plane, self.listener)
+        other = H2ClientConnection(self.plane, self.listener, self.announced)
         self.transport.set_protocol(other)
         other.connection_made(self.transport)
 
@@ -238,6 +248,8 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
             self._body = ChunkedBody() if head.chunked else LengthBody(head.content_length)
             self._body_size = 0
             self._pace = Pace(plane.now, limits.body_rate, limits.body_grace)
+        if head.told and self._guide is not None:
+            exchange.introduce(self._guide)
         if not head.host:
             exchange.answer(MALFORMED.because("there is no Host"))
         elif limits.body and head.content_length > limits.body:

@@ -30,6 +30,7 @@ from steer.proxy.evidence import Doubt
 from steer.proxy.http.forwarding import render_request
 from steer.proxy.http.framing import chunk, last_chunk
 from steer.proxy.http.head import RequestHead, ResponseHead
+from steer.proxy.http.introduction import Guide
 from steer.proxy.settings import PoolSettings
 from steer.proxy.stream import ClientStream
 from steer.proxy.upstream.connection import UpstreamConnection
@@ -164,6 +165,10 @@ class Exchange:
         """Steering may send a trial along: should it fail, the request can be sent again."""
         head = self.head
         return self._idempotent and not head.chunked and head.content_length <= self.settings.retries.body
+
+    def introduce(self, guide: Guide) -> None:
+        """A trusted proxy says in the head who the client is. Before `start`."""
+        self.client, self.request_id, self.head.introduction = guide.introduce(self.head, self.request_id)
 
     @property
     def path(self) -> str:

@@ -48,6 +48,8 @@ def start(exchange: Exchange, stream: H2Stream) -> None:
     """Send the request on its way, unless something speaks against it."""
     head, plane = exchange.head, exchange.plane
     limit = stream.connection.listener.limits.body
+    if head.told and stream.connection.guide is not None:
+        exchange.introduce(stream.connection.guide)
     if not head.host:
         exchange.answer(MALFORMED.because("there is no :authority"))
     elif limit and head.content_length > limit:

@@ -22,10 +22,13 @@ from steer.errors import BUSY, HEAD_TOO_SLOW, MALFORMED, Failure
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http import h2
 from steer.proxy.http.forwarding import Forwarding
+from steer.proxy.http.introduction import Guide
 from steer.proxy.http.h2 import Field, HeadLimits
 from steer.proxy.http.h2_budgets import CANCELS, EMPTY, FLOOD
 from steer.proxy.http.h2_session import ENHANCE_YOUR_CALM, EVERYTHING, REFUSED_STREAM, Session
-from steer.proxy.served import endpoints_of, reset
+from steer.proxy.http.introduction import Guide
+from steer.proxy.proxy_protocol import Endpoints
+from steer.proxy.served import endpoints_of, guide_for, reset
 from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -49,13 +52,15 @@ MAX_DISCARDED = 64 * 1024
 class H2ClientConnection(asyncio.Protocol):
     """See the module. Also `Served` and the `SessionListener` of its session."""
 
-    def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:
+    def __init__(self, plane: DataPlane, listener: ListenerSettings, announced: Endpoints | None = None) -> None:
         limits = listener.limits
         # For the life of the connection.
         self.plane = plane
         self.listener = listener
         self.session = Session(self, limits.streams, limits.head)
         self.address = ""
+        self._announced = announced
+        self.guide: Guide | None = None
         self.covered = ""
         self.deadline = inf
         self.watched = inf
@@ -83,9 +88,10 @@ class H2ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        self.address = endpoints_of(transport).source
+        self.address = self.endpoints.source
         self._tls = transport.get_extra_info("ssl_object")
         self.forwarding = Forwarding(self.address, self.listener.scheme, self.plane.via, "2.0")
+        self.guide = guide_for(self.listener, self.address, self.plane.via, "2.0")
         self.session.start()
         if not self.plane.admit(self, self._tls):
             self.session.goaway(0, detail="this edge has as many connections as it may")
@@ -96,6 +102,10 @@ class H2ClientConnection(asyncio.Protocol):
         if self.plane.draining:
             self.drain()
         self._flush()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self._announced or endpoints_of(self.transport)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:

@@ -26,6 +26,7 @@ from steer.proxy.http.h2_session import CANCEL, INTERNAL_ERROR, NO_ERROR
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.http.reply import date_line
 from steer.proxy.pace import Pace
+from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.responses import accept_of
 from steer.proxy.settings import ListenerSettings
 from steer.proxy.tunnel import Tunnel
@@ -201,6 +202,10 @@ class H2Stream:
 
     def covers(self, host: str) -> bool:
         return self.connection.covers(host)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        return self.connection.endpoints
 
     def forwarding(self, head: RequestHead) -> bytes:
         return self.connection.forwarding.lines(head.authority, head.http10)

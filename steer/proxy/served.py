@@ -8,8 +8,10 @@ from ipaddress import ip_address
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Protocol
 
+from steer.proxy.http.introduction import Guide
 from steer.proxy.proxy_protocol import Endpoints, plain
 from steer.proxy.settings import ListenerSettings
+from steer.steering.hosts import is_in
 
 _RESET = struct.pack("ii", 1, 0)
 """`struct linger`: closing drops what is not sent yet, and resets the connection."""
@@ -36,6 +38,14 @@ def endpoints_of(transport: asyncio.BaseTransport) -> Endpoints:
     """The two ends of an accepted connection as the kernel knows them; empty addresses where it has gone already."""
     source, destination = (transport.get_extra_info(name) for name in ("peername", "sockname"))
     return Endpoints(*_address(source), *_address(destination))
+
+
+def guide_for(listener: ListenerSettings, peer: str, via: bytes, version: str = "1.1") -> Guide | None:
+    """Who reads a request's fields for its client's address; None: this peer's fields do not count."""
+    source = listener.client_address
+    if source == "peer" or source == "proxy_protocol" or not is_in(peer, listener.trusted_proxies):
+        return None
+    return Guide(source, listener.trusted_proxies, peer, listener.scheme, via, version)
 
 
 def _address(name: tuple[str, int] | None) -> tuple[str, int]:

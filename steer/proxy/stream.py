@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from steer.errors import Failure
 from steer.proxy.http.head import RequestHead, ResponseHead
+from steer.proxy.proxy_protocol import Endpoints
 
 if TYPE_CHECKING:
     from steer.proxy.exchange import Exchange
@@ -25,6 +26,10 @@ class ClientStream(Protocol):
     body_is_held: bool
     """The client's body is not being read, by our own will."""
     finished_response: bool
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Of the client's connection."""
 
     @property
     def covered(self) -> str:

@@ -7,8 +7,12 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from socket import SHUT_RD, socket
+from typing import Protocol
 
+from steer.errors import Failure
+from steer.runtime.announced import Announced, Server, read_header
 from steer.runtime.sockets import BACKLOG
 
 GOODBYE = 2.0
@@ -22,6 +26,12 @@ class Door:
     protocol: Callable[[], asyncio.BaseProtocol]
     tls: ssl.SSLContext | None = None
     handshake: float | None = None
+    announced: Announced | None = None
+    """Each connection begins with a PROXY header, before TLS."""
+
+
+class Closing(Protocol):
+    def close(self) -> None: ...
 
 
 class Accepting:
@@ -30,7 +40,7 @@ class Accepting:
     def __init__(self, sockets: Mapping[str, Sequence[socket]], doors: Mapping[str, Door]) -> None:
         self._sockets = sockets
         self._doors = doors
-        self._servers: dict[int, list[asyncio.Server]] = {}
+        self._servers: dict[int, list[Closing]] = {}
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -66,8 +76,10 @@ class Accepting:
         for slot in self.slots:
             await self.release(slot)
 
-    async def _serve(self, listening: socket, door: Door) -> asyncio.Server:
+    async def _serve(self, listening: socket, door: Door) -> Closing:
         # A duplicate: closing a server closes its descriptor, and this slot may be accepted from again.
+        if door.announced is not None:
+            return Server(listening.dup(), lambda connection: _begin(connection, door))
         return await asyncio.get_running_loop().create_server(
             door.protocol,
             sock=listening.dup(),
@@ -85,14 +97,32 @@ async def _take_rest(listening: socket, door: Door) -> None:
         while True:
             waiting.append(listening.accept()[0])
     listening.shutdown(SHUT_RD)
-    handshakes = (
-        loop.connect_accepted_socket(
-            door.protocol,
+    await asyncio.gather(*(_begin(connection, door) for connection in waiting))
+
+
+async def _begin(connection: socket, door: Door) -> None:
+    """An accepted socket becomes a connection of this door."""
+    protocol = door.protocol
+    if door.announced is not None:
+        found = await read_header(connection, door.announced.trusted)
+        if isinstance(found, Failure):
+            door.announced.refuse(_peer(connection), found)
+            connection.close()
+            return
+        if found is not None:
+            protocol = partial(door.announced.protocol, found)
+    with suppress(OSError):  # the handshake failed, and that has ended the connection
+        await asyncio.get_running_loop().connect_accepted_socket(
+            protocol,
             connection,
             ssl=door.tls,
             ssl_handshake_timeout=door.handshake if door.tls is not None else None,
             ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
         )
-        for connection in waiting
-    )
-    await asyncio.gather(*handshakes, return_exceptions=True)  # one that failed has ended its connection
+
+
+def _peer(connection: socket) -> str:
+    """Its address; empty where it has gone already."""
+    with suppress(OSError):
+        return str(connection.getpeername()[0])
+    return ""

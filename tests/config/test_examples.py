@@ -18,7 +18,6 @@ NOT_BUILT = {
         "sessions",
     },
     "regional-canary.yaml": {
-        "listeners[0].client_address",
         "geo.database",
         "geo.networks",
         "geo.regions",
@@ -30,17 +29,14 @@ NOT_BUILT = {
         "plans",
     },
     "passive-cluster.yaml": {
-        "listeners[1].tcp",
         "datacentres.production.redis",
         "datacentres.standby.redis",
-        "pools.transfer-sftp.protocol",
         "pools.transfer-sftp.proxy_protocol",
         "groups.transfer.mode",
         "groups.transfer.standby",
         "groups.transfer.failover.plan",
         "groups.transfer.failback.plan",
         "groups.transfer.readiness",
-        "services.transfer-sftp.pool",
         "plans",
     },
     "ecosystem-swap.yaml": {

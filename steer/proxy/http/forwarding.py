@@ -45,24 +45,35 @@ class Forwarding:
         return lines
 
     def _make(self, host: str, version: str) -> bytes:
-        client = f'"[{self._client}]"' if ":" in self._client else self._client
-        quoted = f'"{host}"' if ":" in host else host
-        return (
-            (
-                f"X-Forwarded-For: {self._client}\r\n"
-                f"X-Forwarded-Proto: {self._scheme}\r\n"
-                f"X-Forwarded-Host: {host}\r\n"
-                f"Forwarded: for={client};host={quoted};proto={self._scheme}\r\n"
-                f"Via: {version} "
-            ).encode()
-            + self._via
-            + b"\r\n"
-        )
+        forwarded = f"for={in_forwarded(self._client)}"
+        return forwarding_fields(self._client, forwarded, self._scheme, host, version, self._via)
+
+
+def in_forwarded(address: str) -> str:
+    """An address as Forwarded has it (RFC 7239 section 6)."""
+    return f'"[{address}]"' if ":" in address else address
+
+
+def forwarding_fields(x_forwarded_for: str, forwarded: str, scheme: str, host: str, version: str, via: bytes) -> bytes:
+    """Each line ended. `forwarded` is the value up to and with the last `for`."""
+    quoted = f'"{host}"' if ":" in host else host
+    lines = (
+        f"X-Forwarded-For: {x_forwarded_for}\r\n"
+        f"X-Forwarded-Proto: {scheme}\r\n"
+        f"X-Forwarded-Host: {host}\r\n"
+        f"Forwarded: {forwarded};host={quoted};proto={scheme}\r\n"
+        f"Via: {version} "
+    )
+    return lines.encode() + via + b"\r\n"
 
 
 def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id: bytes) -> bytes:
     """The head that a node gets. `request_id` is 32 hexadecimal digits, and the trace's id as well."""
-    lines = head.lines if head.plain else [*head.lines, *_made_anew(head)]
+    lines = head.lines
+    if not head.plain:
+        lines = [*lines, *_made_anew(head)]
+        if head.introduction:
+            return _render_introduced(head, host, lines)
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-00\r\n\r\n" % (
         head.method.encode(),
         head.target,
@@ -74,6 +85,12 @@ def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id
         request_id,
         request_id[16:],
     )
+
+
+def _render_introduced(head: RequestHead, host: bytes, lines: list[bytes]) -> bytes:
+    """The same where a trusted proxy said who the client is: it has its own ids, and its chain is kept."""
+    start = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method.encode(), head.target, host)
+    return b"%b%b%b\r\n" % (start, b"".join(b"%b\r\n" % line for line in lines), head.introduction)
 
 
 def _made_anew(head: RequestHead) -> Iterator[bytes]:

@@ -59,6 +59,10 @@ class RequestHead:
     te_trailers = False
     max_forwards = -1
     via: tuple[bytes, ...] = ()
+    told: tuple[tuple[int, bytes], ...] = ()
+    """The fields of `fields.TOLD`, as kind and value: for where they come from a trusted proxy."""
+    introduction = b""
+    """The forwarding fields for the node, made out of those; each line ended."""
 
     def __init__(self, method: str, target: bytes, http10: bool) -> None:
         self.method = method
@@ -258,6 +262,8 @@ class _Special:
             if grammar.CONTENT_LENGTH.fullmatch(value) is None or head.max_forwards != -1:
                 return MALFORMED.because("Max-Forwards is not one number")
             head.max_forwards = int(value)
+        elif kind in fields.TOLD_KINDS:
+            head.told = (*head.told, (kind, value))
         elif kind in fields.TOLD_KINDS:
             head.told = (*head.told, (kind, value))
         return None
