@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 
 from hpack import NeverIndexedHeaderTuple
 
-from steer.errors import HEAD_TOO_LARGE, MALFORMED, METHOD_REFUSED, TARGET_TOO_LONG, UPGRADE_REFUSED, Failure
+from steer.errors import (
+    BAD_TARGET,
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    METHOD_REFUSED,
+    TARGET_TOO_LONG,
+    UPGRADE_REFUSED,
+    Failure,
+)
 from steer.proxy.http import grammar
 from steer.proxy.http.framing import permitted_trailers
 from steer.proxy.http.head import RequestHead, ResponseHead, read_lines
@@ -70,6 +78,7 @@ def read_request(
 def _sort(fields: Sequence[Field], pseudo: dict[bytes, bytes], lines: list[bytes]) -> Failure | None:
     """Pseudo-fields apart, the others as lines, the crumbs of Cookie in one (RFC 9113 section 8.2.3)."""
     crumbs: list[bytes] = []
+    hosts = 0
     for name, value in fields:
         if name[:1] == b":":
             if name not in _PSEUDO or name in pseudo or lines or crumbs:
@@ -77,6 +86,8 @@ def _sort(fields: Sequence[Field], pseudo: dict[bytes, bytes], lines: list[bytes
             pseudo[name] = value
         elif name == b"cookie":
             crumbs.append(value)
+        elif name == b"host" and value.lower() == pseudo.get(b":authority", b"").lower() and not hosts:
+            hosts = 1  # it says what :authority says
         else:
             failure = _check_field(name, value)
             if failure is not None:
@@ -117,7 +128,7 @@ def _check_pseudo(pseudo: dict[bytes, bytes], scheme: bytes) -> Failure | None:
         return MALFORMED.because(f"the scheme of this connection is {scheme.decode()}")
     path = pseudo[b":path"]
     if path[:1] != b"/" and path != b"*":
-        return MALFORMED.because(":path does not begin with /")
+        return BAD_TARGET.because(":path does not begin with /")
     return None
 
 
