@@ -23,6 +23,7 @@ class Limits:
     fields: int = 100
     body: int = 0
     connections: int = 50_000
+    streams: int = 100
     head_time: float = 10.0
     body_rate: int = 1024
     body_grace: float = 10.0

@@ -58,21 +58,6 @@ TOLD: Mapping[bytes, int] = {
 }
 """What a trusted proxy may say of its client. From others it is dropped as the rest of `FORWARDING` is."""
 TOLD_KINDS = frozenset(TOLD.values())
-FORWARDED: Final = 19
-X_FORWARDED_FOR: Final = 20
-X_REQUEST_ID: Final = 21
-TRACEPARENT: Final = 22
-TRACESTATE: Final = 23
-
-TOLD: Mapping[bytes, int] = {
-    b"forwarded": FORWARDED,
-    b"x-forwarded-for": X_FORWARDED_FOR,
-    b"x-request-id": X_REQUEST_ID,
-    b"traceparent": TRACEPARENT,
-    b"tracestate": TRACESTATE,
-}
-"""What a trusted proxy may say of its client. From others it is dropped as the rest of `FORWARDING` is."""
-TOLD_KINDS = frozenset(TOLD.values())
 
 HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"http2-settings")
 """RFC 9110 section 7.6.1, besides those that have a kind of their own."""
@@ -122,7 +107,6 @@ REQUEST_KINDS: Mapping[bytes, int] = {
     b"authorization": PASS_UNKEPT,
     **dict.fromkeys(HOP_BY_HOP, DROP),
     **dict.fromkeys(FORWARDING, DROP),
-    **TOLD,
     **TOLD,
     b"x-session-stale": DROP,
 }
