@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from steer.demo.certificates import Authority
 from steer.demo.ports import Ports
 from tests.scenarios.processes import children, holders, is_alive, wait_until
-from tests.scenarios.traffic import LOCAL, Connection, Response, ask_once
+from tests.scenarios.traffic import HOST, LOCAL, Connection, Response, ask_once
 
 Tree = dict[str, Any]
 
@@ -35,6 +36,7 @@ START = 20.0
 """Seconds that an edge may take to be ready: five Python processes on one busy core."""
 
 PINNED = "stack-dr.cwp.example"
+HOSTNAMES = (HOST, "stack.cwp.example", PINNED)
 
 
 def free_port() -> int:
@@ -65,7 +67,7 @@ def configuration(workers: int = 4, **nodes: tuple[str, ...]) -> Tree:
         "groups": {"website": {"mode": "active-active", "weights": {"wellington": 50, "auckland": 50}}},
         "services": {
             "www": {
-                "hostnames": ["www.agency.example"],
+                "hostnames": [HOST],
                 "pinned_hostnames": {"stack.cwp.example": "wellington", PINNED: "auckland"},
                 "group": "website",
                 "routes": [{"path": "/", "pool": "web"}],
@@ -211,7 +213,7 @@ class Edge:
 
     # What it says.
 
-    async def ask(self, path: str = "/", host: str = "www.agency.example", source: str = LOCAL) -> Response:
+    async def ask(self, path: str = "/", host: str = HOST, source: str = LOCAL) -> Response:
         return await ask_once(self.port, path, host, source)
 
     async def api(self, path: str, method: str = "GET", **body: Any) -> Any:
@@ -295,15 +297,16 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, tree: Tree, *options: str) -> Iterator[Town]:
-    """An origin for each node of the configuration, and the edge with these options."""
+def town(folder: Path, tree: Tree, *options: str, own: Collection[str] = ()) -> Iterator[Town]:
+    """An origin for each node of the configuration, but for those that are the test's own, and the edge."""
     origins = {
         node["name"]: Origin(node["name"], datacentre, urlsplit(node["address"]).port or 0)
         for pool in tree["pools"].values()
         for datacentre, nodes in pool["nodes"].items()
         for node in nodes
+        if node["name"] not in own
     }
-    edge = Edge(folder, copy.deepcopy(tree), *options)
+    edge = Edge(folder, tree, *options)
     try:
         for origin in origins.values():
             origin.wait_until_listening()
@@ -313,3 +316,30 @@ def town(folder: Path, tree: Tree, *options: str) -> Iterator[Town]:
         edge.end()
         for origin in origins.values():
             origin.kill()
+
+
+class Trust:
+    """An authority, and the certificates that it has signed in this folder. `client` trusts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate, self.key = folder / "www.pem", folder / "www.key"
+        self._authority = Authority.make()
+        self.client = ssl.create_default_context(cadata=self._authority.pem.decode())
+        self.renew()
+
+    def renew(self) -> None:
+        """Put another certificate, with another key, in the place of the one before."""
+        self._authority.issue(HOSTNAMES, self.certificate, self.key)
+
+    @property
+    def served(self) -> bytes:
+        """What a client should be shown: the certificate in its binary form."""
+        return ssl.PEM_cert_to_DER_cert(self.certificate.read_text())
+
+
+def over_tls(tree: Tree, folder: Path) -> Trust:
+    """Give the listener a certificate."""
+    trust = Trust(folder)
+    pair = {"certificate": trust.certificate.name, "key": trust.key.name}
+    tree["listeners"][0]["tls"] = {"certificates": [pair]}
+    return trust
