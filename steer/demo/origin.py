@@ -6,7 +6,8 @@
     GET /bytes?n=10  so many bytes (at most 1 GiB)
     GET /healthz     what an active check asks
 
-    POST /.origin/break?status=503   from now on everything but /.origin answers this, the check too
+    POST /.origin/break?status=503   from now on everything but /.origin answers this, the check too;
+                                     with &path=/a only that path, with &every=3 only each third request
     POST /.origin/mend               as if nothing had been
 
 It speaks HTTP/1.1 with keep-alive and reads bodies of any size, and it imports little: a demonstration starts up to
@@ -34,11 +35,21 @@ PIECE = bytes(64 * 1024)
 
 @dataclass(slots=True)
 class Origin:
-    """Who the server is, and whether it was told to fail (0: no)."""
+    """Who the server is, and whether it was told to fail (0: no), where (empty: everywhere) and how often."""
 
     name: str
     datacentre: str
     broken: int = 0
+    broken_path: str = ""
+    every: int = 1
+    asked: int = 0
+    """Requests since it was told to."""
+
+    def fails(self, path: str) -> bool:
+        if not self.broken or self.broken_path not in ("", path):
+            return False
+        self.asked += 1
+        return self.asked % self.every == 0
 
 
 @dataclass(slots=True)
@@ -55,10 +66,14 @@ class Request:
     def number(self, key: str, default: float, most: float) -> float:
         """A number of the query, between 0 and `most`; the default when there is none that makes sense."""
         try:
-            value = float(parse_qs(urlsplit(self.target).query)[key][0])
-        except (KeyError, ValueError):
+            value = float(self.text(key))
+        except ValueError:
             return default
         return value if 0 <= value <= most else default
+
+    def text(self, key: str) -> str:
+        """A value of the query; empty when there is none."""
+        return parse_qs(urlsplit(self.target).query).get(key, [""])[0]
 
     def accepts_html(self) -> bool:
         return any(name.lower() == "accept" and "text/html" in value for name, value in self.fields)
@@ -79,7 +94,7 @@ def answer(origin: Origin, request: Request) -> Answer:
     """What the origin says to a request."""
     if request.path.startswith("/.origin/"):
         return _told(origin, request)
-    if origin.broken:
+    if origin.fails(request.path):
         return _json(origin, status=origin.broken, error="told to fail")
     return ROUTES.get(request.path, _root)(origin, request)
 
@@ -90,6 +105,8 @@ def _told(origin: Origin, request: Request) -> Answer:
     origin.broken = 0
     if request.path == "/.origin/break":
         origin.broken = max(400, int(request.number("status", 503, most=599)))
+        origin.broken_path, origin.asked = request.text("path"), 0
+        origin.every = max(1, int(request.number("every", 1, most=1000)))
     return _json(origin, answers=origin.broken or 200)
 
 

@@ -45,7 +45,8 @@ def move(
         held=held,
     )
     record.ends = None
-    record.why = detail
+    if why is not Input.TIME_SERVED:
+        record.why = detail
     record.forget()
     return Change(record.node.name, before.state, record.status.state, cause, detail)
 

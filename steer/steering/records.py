@@ -47,7 +47,7 @@ class Record:
     track: Track
     status: NodeStatus = field(default_factory=NodeStatus)
     why: str = ""
-    """What the last change of state rested on, in words."""
+    """What its state rests on, in words; of a probing node, what its ejection rested on."""
     evidence: deque[Evidence] = field(default_factory=lambda: deque(maxlen=MOST_EVIDENCE))
 
     # While it is serving...

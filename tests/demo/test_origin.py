@@ -126,6 +126,14 @@ def test_told_to_break_it_fails_its_health_check_too_until_mended(connection: ht
     assert [ask(connection, target)[0] for target in ("/", "/healthz")] == [200, 200]
 
 
+def test_it_can_break_for_one_path_or_now_and_then(connection: http.client.HTTPConnection) -> None:
+    ask(connection, "/.origin/break?status=500&path=/bad", method="POST")
+    assert [ask(connection, target)[0] for target in ("/", "/bad", "/bad?x=1", "/bad/not")] == [200, 500, 500, 200]
+    ask(connection, "/.origin/break?status=500&every=3", method="POST")
+    assert [ask(connection, "/")[0] for _ in range(6)] == [200, 200, 500, 200, 200, 500]
+    ask(connection, "/.origin/mend", method="POST")
+
+
 def test_only_post_breaks_it(connection: http.client.HTTPConnection) -> None:
     assert ask(connection, "/.origin/break?status=500")[0] == 404
     assert ask(connection, "/.origin/other", method="POST")[0] == 404

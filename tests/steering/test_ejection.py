@@ -346,3 +346,21 @@ def test_nodes_that_came_or_went_with_a_reload_are_as_new_or_gone() -> None:
     large.fail("wlg-2", 3)
     small.ledger.restore_state(large.ledger.export(large.now, large.mono), small.now, small.mono)
     assert set(small.ledger.statuses()) == {"wlg-1", "akl-1"}
+
+
+# An active check that only observes...
+
+
+def test_a_check_that_observes_says_what_it_would_do_and_keeps_nobody_out() -> None:
+    history = History(town(2, 1, check_mode=Mode.OBSERVE))
+    history.check("wlg-1", passed=False, times=5)
+    assert history.state("wlg-1") is SERVING
+    [change] = history.changes
+    assert (change.cause, change.detail) == ("active_check", "would eject: 3 in a row, the last: status 500")
+    history.fail("wlg-1", 3)
+    history.serve_time("wlg-1")
+    history.trial("wlg-1")
+    history.check("wlg-1", passed=False)
+    history.trial("wlg-1")
+    history.trial("wlg-1")
+    assert history.state("wlg-1") is SERVING

@@ -6,7 +6,7 @@ from typing import Any
 
 from steer.steering.choose import Load
 from steer.steering.explain import explain, explain_node
-from steer.steering.model import DatacentreStatus, NodeState, NodeStatus, Snapshot, Topology
+from steer.steering.model import DatacentreStatus, Ejection, NodeState, NodeStatus, Outcome, Snapshot, Topology
 from tests.steering.history import History
 from tests.steering.towns import AUCKLAND, DRAINING, EJECTED, OUT, WELLINGTON, request_for, snapshot, tables_of, town
 
@@ -157,6 +157,33 @@ def test_a_failed_check_tells_how_it_failed() -> None:
     history = History(town(2, 1, checked=True))
     history.check("wlg-1", passed=False)
     assert about(history)["evidence"][0]["detail"] == "status 500"
+
+
+def test_a_serving_node_tells_what_each_detector_sees() -> None:
+    history = History(town(2, 1))
+    history.fail("wlg-1", 2)
+    told = {each["detector"]: each for each in about(history)["detectors"]}
+    assert list(told) == ["consecutive_gateway_failures", "consecutive_5xx", "failure_share", "peers", "slow"]
+    assert told["consecutive_gateway_failures"]["says"] == "2 in a row; it takes 3"
+    assert told["slow"]["mode"] == "observe"
+    assert (told["peers"]["requests"], told["peers"]["peers"]) == (0, 1)
+
+
+def test_a_node_that_was_ejected_against_its_peers_shows_the_interval_until_it_is_back() -> None:
+    history = History(town(2, 1, ejection=Ejection(consecutive_5xx=0)))
+    for i in range(300):
+        history.succeed("wlg-2")
+        history.succeed("wlg-1", 1 if i % 3 else 0)
+        history.fail("wlg-1", 0 if i % 3 else 1, Outcome.SERVER_ERROR, client=f"192.0.2.{i % 7}", path=f"/{i % 5}")
+    history.wait(1)
+    told = about(history)
+    assert (told["detector"], told["detectors"]) == ("peers", [])
+    assert "with 95 % confidence" in told["because"]
+    history.serve_time("wlg-1")
+    assert about(history)["because"] == told["because"]
+    for _ in range(3):
+        history.trial("wlg-1")
+    assert about(history)["because"] == "3 trials passed"
 
 
 def test_a_probing_node_tells_what_it_waits_for() -> None:

@@ -12,6 +12,7 @@ from steer.steering.model import (
     Ejection,
     Group,
     GroupStatus,
+    Mode,
     Node,
     NodeState,
     NodeStatus,
@@ -54,6 +55,7 @@ def town(
     min_nodes: int = 1,
     out_after: float = 0.0,
     ejection: Ejection | None = None,
+    check_mode: Mode = Mode.ON,
 ) -> Topology:
     """One pool `web` with so many nodes (wlg-1.., akl-1..) in each datacentre, a group `website`, a service `www`."""
     places = [WELLINGTON] * wellington + [AUCKLAND] * auckland
@@ -68,6 +70,7 @@ def town(
         nodes,
         algorithm=algorithm,
         checked=checked,
+        check_mode=check_mode,
         must_pass_first=must_pass_first,
         try_all=try_all,
         max_connections=max_connections,
