@@ -22,7 +22,6 @@ from steer.errors import BUSY, HEAD_TOO_SLOW, MALFORMED, Failure
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http import h2
 from steer.proxy.http.forwarding import Forwarding
-from steer.proxy.http.introduction import Guide
 from steer.proxy.http.h2 import Field, HeadLimits
 from steer.proxy.http.h2_budgets import CANCELS, EMPTY, FLOOD
 from steer.proxy.http.h2_session import ENHANCE_YOUR_CALM, EVERYTHING, REFUSED_STREAM, Session

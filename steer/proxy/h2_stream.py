@@ -80,6 +80,7 @@ class H2Stream:
         self._head_sent = False
         self._end_sent = False
         self._mute = False
+        self._is_from_node = False
 
     def __repr__(self) -> str:
         return f"<H2Stream {self.number} [{self.waiting} bytes wait]>"
@@ -220,6 +221,7 @@ class H2Stream:
         if exchange.wants_websocket and 200 <= head.status < 300:
             self._refuse_tunnel(exchange)
             return
+        self._is_from_node = True
         ends = complete and not payload and not exchange.trailers
         self._send_head(h2.response_fields(head, self._extra(exchange, head)), ends)
         self._add(payload)
@@ -437,8 +439,9 @@ class H2Stream:
         session = self.connection.session
         if not self._request_ended:
             session.reset(self.number, NO_ERROR)
-        session.earn(CANCELS)
-        session.earn(OTHERS)
+        if self._is_from_node:
+            session.earn(CANCELS)
+            session.earn(OTHERS)
         self._forget()
         return True
 

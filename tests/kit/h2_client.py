@@ -16,6 +16,7 @@ from typing import Self
 
 from hpack import Decoder, Encoder
 from hyperframe.frame import (
+    ContinuationFrame,
     DataFrame,
     Frame,
     GoAwayFrame,
@@ -107,10 +108,11 @@ class H2Client:
         """The answers to ours."""
         self.windows: dict[int, int] = {}
         """What the edge paid back, by stream."""
-        self.encoder, self._decoder = Encoder(), Decoder()
+        self.encoder, self.decoder = Encoder(), Decoder()
         self._credit = credit
         self._buffer = b""
-        self._block: tuple[HeadersFrame, bytes] | None = None
+        self._block = b""
+        self.answers_pings = True
         self.ended = False
         if begin:
             initial = settings if settings is not None else ({4: WIDE} if credit else {})
@@ -252,7 +254,7 @@ class H2Client:
         elif isinstance(frame, PingFrame):
             if "ACK" in frame.flags:
                 self.pings.append(frame.opaque_data)
-            else:
+            elif self.answers_pings:
                 self._answer(PingFrame(0, opaque_data=frame.opaque_data, flags=["ACK"]))
         elif isinstance(frame, GoAwayFrame):
             self.goaways.append((frame.last_stream_id, frame.error_code, frame.additional_data.decode()))
@@ -263,12 +265,14 @@ class H2Client:
             self._take_of_stream(frame, self.stream(frame.stream_id))
 
     def _take_of_stream(self, frame: Frame, stream: Stream) -> None:
-        assert not stream.ended or isinstance(frame, RstStreamFrame), f"{frame} after the end"
+        assert not stream.ended or isinstance(frame, RstStreamFrame | ContinuationFrame), f"{frame} after the end"
         if isinstance(frame, RstStreamFrame):
             stream.reset = frame.error_code
-        elif isinstance(frame, HeadersFrame):
-            assert "END_HEADERS" in frame.flags
-            self._take_fields(_text(self._decoder.decode(frame.data, raw=True)), stream)
+        elif isinstance(frame, HeadersFrame | ContinuationFrame):
+            self._block += frame.data
+            if "END_HEADERS" in frame.flags:
+                self._take_fields(_text(self.decoder.decode(self._block, raw=True)), stream)
+                self._block = b""
         elif isinstance(frame, DataFrame):
             assert stream.has_final_head, "DATA before a head"
             stream.body += frame.data

@@ -1,4 +1,4 @@
-"""Requests of HTTP/2 that must be refused: answered on their stream; the connection goes on, the origin hears nothing."""
+"""Requests of HTTP/2 that must be refused: answered on their stream, and the origin hears nothing."""
 
 from __future__ import annotations
 
