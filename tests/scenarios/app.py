@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,18 +14,30 @@ import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tests.scenarios.town import Tree
+from tests.scenarios.town import Edge, configuration, over_tls, town
 from tests.scenarios.traffic import HOST, LOCAL
 
 NODE = "wlg-1"
 
 
-def one_node(tree: Tree) -> int:
-    """Leave one node, the test's own, and one datacentre in the configuration. Returns the node's port."""
+@dataclass(frozen=True)
+class Lone:
+    """An edge whose only node, on the port `node`, is the test's own. `tls` is None for plain HTTP."""
+
+    edge: Edge
+    node: int
+    tls: ssl.SSLContext | None
+
+
+@contextmanager
+def lone_edge(folder: Path, scheme: str, workers: int) -> Iterator[Lone]:
+    tree = configuration(workers)
     nodes = tree["pools"]["web"]["nodes"]
     del nodes["auckland"], tree["datacentres"]["auckland"], tree["groups"]["website"]["weights"]["auckland"]
     tree["services"]["www"]["pinned_hostnames"] = {}
-    return urlsplit(nodes["wellington"][0]["address"]).port or 0
+    tls = over_tls(tree, folder).client if scheme == "https" else None
+    with town(folder, tree, own=[NODE]) as found:
+        yield Lone(found.edge, urlsplit(nodes["wellington"][0]["address"]).port or 0, tls)
 
 
 @asynccontextmanager

@@ -7,17 +7,16 @@ import hashlib
 import io
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.scenarios.app import NODE, browser, one_node, serving
+from tests.scenarios.app import Lone, browser, lone_edge, serving
 from tests.scenarios.processes import memory, until
-from tests.scenarios.town import Edge, configuration, over_tls, town
+from tests.scenarios.town import Edge
 from tests.scenarios.traffic import Connection
 
 MiB = 1024 * 1024
@@ -89,18 +88,20 @@ class Place:
         await until(is_stalled, "nothing moves any more", within=30)
 
 
-@pytest.fixture(params=["http", "https"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    tree = configuration(1)
-    port = one_node(tree)
-    tls = over_tls(tree, tmp_path).client if request.param == "https" else None
+@pytest.fixture(scope="module", params=["http", "https"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lone]:
+    with lone_edge(tmp_path_factory.mktemp("town"), request.param, workers=1) as lone:
+        yield lone
+
+
+@pytest.fixture
+async def place(shared: Lone) -> AsyncIterator[Place]:
     server = Server()
     app = web.Application(client_max_size=0)
     app.router.add_get("/download", server.download)
     app.router.add_put("/upload", server.upload)
-    with town(tmp_path, tree, own=[NODE]) as found:
-        async with serving(app, port), browser(found.edge.port, tls) as session:
-            yield Place(found.edge, server, session, tls)
+    async with serving(app, shared.node), browser(shared.edge.port, shared.tls) as session:
+        yield Place(shared.edge, server, session, shared.tls)
 
 
 async def parts(size: int, sent: list[int]) -> AsyncIterator[bytes]:

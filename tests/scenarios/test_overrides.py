@@ -19,12 +19,23 @@ HOLDS_WITHIN = 0.2
 WORKERS = 4
 
 
-@pytest.fixture(params=[(), ("--workers", "0")], ids=["4 workers", "no workers"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
+@pytest.fixture(scope="module", params=[(), ("--workers", "0")], ids=["4 workers", "no workers"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     tree = configuration(WORKERS, wellington=("wlg-1", "wlg-2"), auckland=("akl-1", "akl-2"))
-    tree["groups"]["website"]["safety"] = {"pause": "0s"}
-    with town(tmp_path, tree, *request.param) as place:
+    tree["pools"]["web"]["ejection"] = {"ramp": "100ms"}
+    tree["groups"]["website"] |= {"safety": {"pause": "0s"}, "back_after": "0s"}
+    with town(tmp_path_factory.mktemp("town"), tree, *request.param) as place:
         yield place
+
+
+@pytest.fixture
+async def place(shared: Town) -> AsyncIterator[Town]:
+    """Every datacentre serves again before the next test begins."""
+    yield shared
+    for override in (await shared.edge.api("/overrides"))["items"]:
+        await shared.edge.api(f"/overrides/{override['id']}", "DELETE", reason="the test is over")
+    for wanted in ("wlg-1", "wlg-2", "akl-1", "akl-2"):
+        await shared.edge.wait_for_answer(lambda answer, wanted=wanted: answer.node == wanted)  # type: ignore[misc]
 
 
 class Watcher:
@@ -107,8 +118,7 @@ async def test_a_drained_node_gets_nothing_until_it_is_restored(place: Town) -> 
     assert (await edge.node("wlg-1"))["drained"]
     status, _, _ = await edge.command("restore", "wlg-1", "--reason", "patched", "--json")
     assert status == 0
-    while (await edge.ask()).node != "wlg-1":
-        pass
+    await edge.wait_for_answer(lambda answer: answer.node == "wlg-1")
     assert (await edge.api("/overrides"))["items"] == []
 
 
@@ -120,8 +130,7 @@ async def test_an_ejected_datacentre_is_only_reached_by_its_own_hostname(place: 
     assert (await edge.ask(host=PINNED)).datacentre == "auckland"
     status, _, _ = await edge.command("restore", "auckland", "--reason", "out")
     assert status == 0
-    while (await edge.ask()).datacentre != "auckland":
-        pass
+    await edge.wait_for_answer(lambda answer: answer.datacentre == "auckland")
 
 
 async def test_an_override_ends_by_itself(place: Town) -> None:

@@ -132,8 +132,9 @@ async def test_sigterm_lets_what_has_begun_finish(tmp_path: Path, workers: int) 
             await until(lambda: _in_flight(place), "the slow request is at its node")
             edge.terminate()
             assert await idle.reader.read() == b""
-            draining = await edge.ask("/.steer/health")
-            assert (draining.status, draining.error) == (503, "draining")
+            await edge.wait_for_answer(
+                lambda health: (health.status, health.error) == (503, "draining"), "/.steer/health"
+            )
             answer = await busy.receive()
             assert (answer.status, answer.fields["connection"]) == (200, "close")
             assert await busy.reader.read() == b""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from tests.scenarios.app import NODE, browser, one_node, serving
+from tests.scenarios.app import Lone, browser, lone_edge, serving
 from tests.scenarios.processes import until
-from tests.scenarios.town import Edge, configuration, over_tls, town
+from tests.scenarios.town import Edge
 
 SIZES = (0, 1, 125, 126, 65_535, 65_536, 3 * 1024 * 1024)
 
@@ -51,17 +51,25 @@ class Place:
         return await self.session.ws_connect("/socket", max_msg_size=0, autoping=False, protocols=("echo",))
 
 
-@pytest.fixture(params=["http", "https"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    tree = configuration(2)
-    port = one_node(tree)
-    tls: ssl.SSLContext | None = over_tls(tree, tmp_path).client if request.param == "https" else None
+@asynccontextmanager
+async def visiting(lone: Lone) -> AsyncIterator[Place]:
     app = web.Application()
     app[CLOSES] = []
     app.router.add_get("/socket", echo)
-    with town(tmp_path, tree, own=[NODE]) as found:
-        async with serving(app, port), browser(found.edge.port, tls) as session:
-            yield Place(found.edge, session, app[CLOSES])
+    async with serving(app, lone.node), browser(lone.edge.port, lone.tls) as session:
+        yield Place(lone.edge, session, app[CLOSES])
+
+
+@pytest.fixture(scope="module", params=["http", "https"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lone]:
+    with lone_edge(tmp_path_factory.mktemp("town"), request.param, workers=2) as lone:
+        yield lone
+
+
+@pytest.fixture
+async def place(shared: Lone) -> AsyncIterator[Place]:
+    async with visiting(shared) as place:
+        yield place
 
 
 async def test_frames_of_every_size_come_back_as_they_were(place: Place) -> None:
@@ -113,13 +121,14 @@ async def test_a_node_that_breaks_off_is_seen_as_broken_off(place: Place) -> Non
         assert socket.close_code == 1006
 
 
-async def test_sigterm_ends_it_after_the_drain(place: Place) -> None:
-    async with await place.connect() as socket:
-        await socket.send_str("before")
-        assert await socket.receive_str() == "before"
-        place.edge.terminate()
-        await socket.send_str("while it drains")
-        assert await socket.receive_str() == "while it drains"
-        await socket.send_str("bye")
-        assert (await socket.receive()).data == 4001
-    assert await asyncio.to_thread(place.edge.process.wait, 10) == 0
+async def test_a_drain_lets_it_go_on_and_ends_with_it(tmp_path: Path) -> None:
+    with lone_edge(tmp_path, "https", workers=2) as lone:
+        async with visiting(lone) as place, await place.connect() as socket:
+            await socket.send_str("before")
+            assert await socket.receive_str() == "before"
+            place.edge.terminate()
+            await socket.send_str("while it drains")
+            assert await socket.receive_str() == "while it drains"
+            await socket.send_str("bye")
+            assert (await socket.receive()).data == 4001
+        assert await asyncio.to_thread(lone.edge.process.wait, 10) == 0

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -215,6 +215,12 @@ class Edge:
 
     async def ask(self, path: str = "/", host: str = HOST, source: str = LOCAL) -> Response:
         return await ask_once(self.port, path, host, source)
+
+    async def wait_for_answer(self, is_right: Callable[[Response], bool], path: str = "/") -> None:
+        """Ask until the answer is right."""
+        deadline = time.monotonic() + 15
+        while not is_right(answer := await self.ask(path)):
+            assert time.monotonic() < deadline, f"still {answer}"
 
     async def api(self, path: str, method: str = "GET", **body: Any) -> Any:
         """What the admin API answers; its problems are answers too. `status` is put into a problem by the API."""
