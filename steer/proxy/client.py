@@ -33,7 +33,7 @@ from steer.proxy.h2_client import H2ClientConnection
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import Forwarding
 from steer.proxy.http.framing import Body, ChunkedBody, LengthBody
-from steer.proxy.http.grammar import has_bare_line_end
+from steer.proxy.http.grammar import EMPTY_LINES, has_bare_line_end
 from steer.proxy.http.head import RequestHead, find_loop, read_request
 from steer.proxy.http.introduction import Guide
 from steer.proxy.pace import Pace
@@ -200,8 +200,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
     def _take_head(self, data: bytes) -> bool:
         """Start the request whose head begins the data, keep the rest; False if the head is not whole yet."""
         if data[:2] == b"\r\n":
-            # RFC 9112 section 2.2: one empty line before a request is passed over.
-            data = data[2:]
+            data = EMPTY_LINES.sub(b"", data)
         limits = self.listener.limits
         end = data.find(b"\r\n\r\n", 0, limits.head + 4)
         if end < 0:

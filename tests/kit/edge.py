@@ -28,6 +28,8 @@ Tree = dict[str, Any]
 START = 20.0
 """Seconds that an edge may take to be ready: several Python processes on a busy core."""
 PATIENCE = 10.0
+LAST_WORDS = 4000
+"""Characters: what a failed test shows of an edge that starts again and again."""
 HOST = "www.agency.example"
 
 _PORTS = Ports()
@@ -97,8 +99,8 @@ class RunningEdge:
 
     @property
     def log(self) -> str:
-        """What it wrote to standard error."""
-        return self._errors.read_text()
+        """The end of what it wrote to standard error."""
+        return self._errors.read_text()[-LAST_WORDS:]
 
     def port(self, listener: str = "http") -> int:
         return self._ports[listener]

@@ -18,7 +18,7 @@ h1{{font-size:1.4rem}} code{{color:#666}}</style></head>
 """
 
 _ADVICE = {
-    502: "The server behind this address broke off the answer. Please try again.",
+    502: "The server behind this address could not be asked, or broke off its answer. Please try again.",
     503: "No server can take this request at the moment. Please try again shortly.",
     504: "The server behind this address took too long. Please try again.",
 }
@@ -58,7 +58,7 @@ def failure_fields(failure: Failure) -> dict[str, str]:
 def failure_body(failure: Failure, accept: bytes, request_id: bytes) -> tuple[str, bytes]:
     """Content type and body: JSON (RFC 9457) where the client asks for JSON and not for HTML, else a page."""
     accept = accept.lower()
-    detail = failure.detail or _ADVICE.get(failure.status, "")
+    detail = " ".join(text for text in (_ADVICE.get(failure.status), failure.detail) if text)
     if b"json" in accept and b"html" not in accept:
         problem = {
             "type": f"about:blank#{failure.name}",

@@ -14,6 +14,9 @@ Obsolete line folding does not match, since its second line has no name."""
 TARGET = re.compile(rb"[!\"$-~]+")
 """Visible ASCII, and no fragment (RFC 9112 section 3.2)."""
 
+EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+"""What a careless client sends between two requests (RFC 9112 section 2.2)."""
+
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,18}")
 """RFC 9110 section 8.6, one value only. 18 digits stay below 2**63, where nodes' own counters end."""
 
