@@ -176,6 +176,13 @@ UNITS = [
         'got "http://me:***@127.0.0.1:8101" (no user, path or query)',
     ),
     bad(
+        "a canary without a port",
+        "edge: {name: edge-a}",
+        'edge: {name: edge-a, canaries: ["192.0.2.1:53", www.example]}',
+        "steer.yaml:2: edge.canaries[1]: must be a host and a port such as 192.0.2.1:53 or name.example:443, "
+        'got "www.example"',
+    ),
+    bad(
         "a status that is none",
         "{path: /healthz}",
         "{path: /healthz, expect: {status: [7xx]}}",
