@@ -19,6 +19,7 @@ from steer.config import (
 )
 from steer.health.expect import CheckSettings, Expectation
 from steer.proxy import settings as proxy
+from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
 from steer.steering import model
 from steer.steering.retries import IDEMPOTENT
@@ -260,5 +261,6 @@ def _check(node: NodeConfig, pool: Pool, check: HealthCheck, tls: ssl.SSLContext
         fall=check.fall,
         rise=check.rise,
         must_pass_first=check.must_pass_first,
+        prelude=encode(pool.proxy_protocol, None) if pool.proxy_protocol is not None else b"",
         expect=Expectation(expect.status, expect.header, re.compile(expect.body) if expect.body else None),
     )

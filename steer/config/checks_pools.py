@@ -34,6 +34,9 @@ def _check_ways(pool: Pool, place: Place) -> Findings:
         yield Finding((*place, "upstream_tls"), "needs certificate and key, or neither")
     if pool.protocol == "tcp" and pool.health_check and pool.health_check.kind == "http":
         yield Finding((*place, "health_check", "kind"), "must be tcp in a pool of protocol tcp")
+    if pool.protocol == "h2c" and pool.proxy_protocol is not None:
+        message = "must be left out in a pool of protocol h2c"
+        yield Finding((*place, "proxy_protocol"), message, "a connection of HTTP/2 is for many clients")
 
 
 def check_nodes(config: Config) -> Findings:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urlsplit
 
 BODY = 64 * 1024
 """Bytes of a body that are looked at. A health page is a few hundred. Python's regular expressions can take time that
@@ -44,8 +45,19 @@ class CheckSettings:
     timeout: float = 2.0
     fall: int = 3
     rise: int = 2
+    prelude: bytes = b""
+    """What a connection begins with, before TLS: a PROXY header, where the node expects one."""
     must_pass_first: bool = False
     expect: Expectation = Expectation()
+
+
+PORTS = {"http": 80, "https": 443}
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host, without brackets, and port of a check's URL."""
+    place = urlsplit(url)
+    return place.hostname or "", place.port or PORTS.get(place.scheme, 0)
 
 
 def shortfall(expect: Expectation, status: int, headers: Mapping[str, str], body: bytes) -> str:

@@ -6,16 +6,14 @@ import asyncio
 import errno
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from steer.health.expect import BODY, CheckSettings, shortfall
+from steer.health.announcing import AnnouncingConnector
+from steer.health.expect import BODY, CheckSettings, place_of, shortfall
 
 HEAD_LINE = 8 * 1024
 """Bytes of one line of a response's head: what the traffic's own limit (32 KiB a head) leaves to any single field."""
-
-PORTS = {"http": 80, "https": 443}
 
 FIELDS = {"User-Agent": "steer-check", "Accept": "*/*", "Accept-Encoding": "identity"}
 """`identity`: nothing is decompressed, so 64 KiB of body are 64 KiB of memory."""
@@ -27,11 +25,11 @@ class Result:
     detail: str
 
 
-def new_session() -> aiohttp.ClientSession:
+def new_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
     """A client that keeps nothing: no connection, no cookie, no proxy of the environment. Needs a running loop."""
     return aiohttp.ClientSession(
         # The checker bounds how many checks run; a second bound here would count waiting against the time-out.
-        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        connector=connector or aiohttp.TCPConnector(force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
@@ -43,7 +41,10 @@ def new_session() -> aiohttp.ClientSession:
 
 async def probe(settings: CheckSettings, session: aiohttp.ClientSession) -> Result:
     """Ask once, within the time-out."""
-    ask = _ask_tcp(settings) if settings.kind == "tcp" else _ask_http(settings, session)
+    if settings.kind == "tcp":
+        ask = _ask_tcp(settings)
+    else:
+        ask = _ask_announced(settings) if settings.prelude else _ask_http(settings, session)
     try:
         async with asyncio.timeout(settings.timeout):
             return await ask
@@ -54,12 +55,17 @@ async def probe(settings: CheckSettings, session: aiohttp.ClientSession) -> Resu
 
 
 async def _ask_tcp(settings: CheckSettings) -> Result:
-    place = urlsplit(settings.url)
-    port = place.port or PORTS.get(place.scheme, 0)
-    _, writer = await asyncio.open_connection(place.hostname, port)
+    _, writer = await asyncio.open_connection(*place_of(settings.url))
+    if settings.prelude:
+        writer.write(settings.prelude)
     # Not closed in good order but at once: the node's answer to that could take longer than the check may.
     writer.transport.abort()
     return Result(True, "connected")
+
+
+async def _ask_announced(settings: CheckSettings) -> Result:
+    async with new_session(AnnouncingConnector(settings)) as session:
+        return await _ask_http(settings, session)
 
 
 async def _ask_http(settings: CheckSettings, session: aiohttp.ClientSession) -> Result:

@@ -10,6 +10,7 @@ connection of one node. It ends exactly once, in `_settle`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from steer.proxy.http.forwarding import render_request
 from steer.proxy.http.framing import chunk, last_chunk
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.http.introduction import Guide
+from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.settings import PoolSettings
 from steer.proxy.stream import ClientStream
 from steer.proxy.upstream.connection import UpstreamConnection
@@ -169,6 +171,12 @@ class Exchange:
     def introduce(self, guide: Guide) -> None:
         """A trusted proxy says in the head who the client is. Before `start`."""
         self.client, self.request_id, self.head.introduction = guide.introduce(self.head, self.request_id)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Of the client's connection. The port of a client that stands behind other proxies is not known."""
+        known = self.stream.endpoints
+        return known if known.source == self.client else replace(known, source=self.client, source_port=0)
 
     @property
     def path(self) -> str:

@@ -28,9 +28,9 @@ from steer.proxy.records import Recorder
 from steer.proxy.served import Served
 from steer.proxy.settings import PlaneSettings, PoolSettings
 from steer.proxy.tunnel import Tunnel
+from steer.proxy.upstream.announcing import new_pool
 from steer.proxy.upstream.budget import Budget
 from steer.proxy.upstream.connection import UpstreamConnection
-from steer.proxy.upstream.pool import NodePool
 from steer.steering.choose import Load
 from steer.steering.model import Dice, Node, Observation, Outcome, Snapshot, Topology, Verdict
 from steer.steering.tables import Tables
@@ -70,7 +70,7 @@ class DataPlane:
         self.counters = Counters(tuple(node.name for node in topology.nodes))
         self.recorder = Recorder(self.counters, AccessLog(settings.access_log), NO_HOST)
         self.upstreams = [
-            NodePool(node.name, settings.addresses[node.index], settings.pools[node.pool]) for node in topology.nodes
+            new_pool(node.name, settings.addresses[node.index], settings.pools[node.pool]) for node in topology.nodes
         ]
         self.budgets = {
             name: Budget(pool.retries, tuple(node.index for node in pool.nodes), self.load.in_flight)

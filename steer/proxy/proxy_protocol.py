@@ -53,8 +53,8 @@ class Endpoints:
 
 
 def encode(version: Version, endpoints: Endpoints | None) -> bytes:
-    """The header to send first. None: the edge speaks for itself (LOCAL, UNKNOWN)."""
-    if endpoints is None:
+    """The header to send first. None, or addresses that nobody knows: the edge speaks for itself (LOCAL, UNKNOWN)."""
+    if endpoints is None or not endpoints.source or not endpoints.destination:
         return b"PROXY UNKNOWN\r\n" if version == "v1" else _V2_HEAD.pack(SIGNATURE, _LOCAL, _UNSPEC, 0)
     source, destination = _same_family(ip_address(endpoints.source), ip_address(endpoints.destination))
     ports = (endpoints.source_port, endpoints.destination_port)

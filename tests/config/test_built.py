@@ -26,6 +26,7 @@ def test_each_row_of_the_table_is_about_something_that_the_schema_has(row: Any) 
         ("timeouts: {connect: 1s}", "ejection: {share: {percent: 40%}, peers: {mode: observe}, slow: {mode: on}}"),
         ("timeouts: {connect: 1s}", "ejection: {consecutive_5xx: {failures: 5, mode: observe}}"),
         ("timeouts: {connect: 1s}", "algorithm: round_robin"),
+        ("timeouts: {connect: 1s}", "proxy_protocol: v2"),
         ("two: 50}}", "two: 50}, spill: false, stable: none, trickle: 0%, rules: [], writes: any-site}"),
         ("two: 50}}", "two: 50}, failover: {automatic: false, after: 5s}, rpo_probe: null}"),
         ("edge: {name: edge-a}", "edge: {name: edge-a, watch: false, canaries: ['192.0.2.1:53', 'www.example:443']}"),
@@ -43,7 +44,6 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
     ("old", "new", "path"),
     [
         ("timeouts: {connect: 1s}", "algorithm: {hash: client}", "pools.web.algorithm"),
-        ("timeouts: {connect: 1s}", "proxy_protocol: v2", "pools.web.proxy_protocol"),
         ("two: 50}}", "two: 50}, stable: client}", "groups.website.stable"),
         ("two: 50}}", "two: 50}, trickle: 2%}", "groups.website.trickle"),
         ("edge: {name: edge-a}", "edge: {name: edge-a, watch: true}", "edge.watch"),

@@ -31,7 +31,6 @@ NOT_BUILT = {
     "passive-cluster.yaml": {
         "datacentres.production.redis",
         "datacentres.standby.redis",
-        "pools.transfer-sftp.proxy_protocol",
         "groups.transfer.mode",
         "groups.transfer.standby",
         "groups.transfer.failover.plan",

@@ -67,8 +67,14 @@ class Cut(Exception):
 class Client:
     """One connection. Use it in a `with`."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None, server_name: str | None = None) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(
+        self,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        source: str = "127.0.0.1",
+    ) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = plain if tls is None else tls.wrap_socket(plain, server_hostname=server_name)
         self._buffer = b""

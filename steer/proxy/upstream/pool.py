@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from steer.errors import NODE_REFUSED, NODE_TLS, NODE_UNREACHABLE, Failure
+from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.settings import NodeAddress, PoolSettings
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.model import Outcome
@@ -25,6 +26,18 @@ FRESH_S = 1.0
 
 class Waiting(Protocol):
     """An exchange in the queue."""
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
+
+    @property
+    def retriable(self) -> bool:
+        """It may be sent twice."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Of the client's connection; `source` is `client`."""
 
     def on_connection(self, connection: UpstreamConnection) -> None: ...
     def on_connect_failure(self, failure: Failure, outcome: Outcome) -> None: ...
