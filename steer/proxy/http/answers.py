@@ -76,8 +76,3 @@ def failure_body(failure: Failure, accept: bytes, request_id: bytes) -> tuple[st
         request_id=request_id.decode(),
     )
     return "text/html; charset=utf-8", page.encode()
-
-
-def redirect(location: str, *, request_id: bytes, close: bool) -> bytes:
-    """308: the method and the body stay what they are (RFC 9110 section 15.4.9)."""
-    return answer(308, {"Location": location}, b"", request_id=request_id, close=close)
