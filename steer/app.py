@@ -9,22 +9,24 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
-from steer import parameters
-from steer.config import Config, load, unbuilt
+from steer import control_process, parameters
+from steer import worker as worker_process
+from steer.config import Config, from_parcel, load, unbuilt
+from steer.config.watch import Stamp, stamp_of
 from steer.control_process import Control
 from steer.errors import ConfigError, SteerError
+from steer.parameters import NextTls
 from steer.proxy.tls import ListenerTls
-from steer.runtime.channel import ControlLink, InProcessLink, WorkerHub
+from steer.reload import InForce, Safe, unpacked
+from steer.runtime.channel import ControlLink, InProcessLink, ToWorkers, WorkerHub
 from steer.runtime.child import Post, serve_alone, serve_control, serve_worker
 from steer.runtime.frames import unpack
 from steer.runtime.logs import log_to_stderr
 from steer.runtime.seats import ControlSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
-from steer.steering.model import Topology
 from steer.worker import Worker
 
 
@@ -33,12 +35,13 @@ def run(path: Path, workers: int | None = None) -> int:
 
     `workers` replaces `edge.workers`; 0 runs everything in this process.
     """
+    stamp = stamp_of(path)
     config = load(path)
     missing = unbuilt(config)
     if missing:
         raise ConfigError(missing)
     log_to_stderr(config.edge.log.level)
-    return Edge(config).run(_count(config, workers))
+    return Edge(path, config, stamp).run(_count(config, workers))
 
 
 def _count(config: Config, workers: int | None) -> int:
@@ -55,9 +58,10 @@ def say_ready() -> None:
 class Edge:
     """Everything that is made before the first fork, and the two kinds of process that are made of it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, file: Path, config: Config, stamp: Stamp) -> None:
+        self.file = file
         self.config = config
-        self.topology: Topology = parameters.topology(config)
+        self._stamp = stamp
         self.tls: dict[str, ListenerTls | None] = {
             listener.name: parameters.listener_tls(listener) for listener in config.listeners
         }
@@ -84,11 +88,33 @@ class Edge:
         )
         return supervisor.run()
 
-    def worker(self, slot: int) -> Worker:
-        return Worker(parameters.plane_settings(self.config, self.tls, slot), self.topology)
+    def worker(self, slot: int, in_force: InForce) -> Worker:
+        """Not yet started."""
+        made = self._make_worker(slot, in_force.number, in_force.config)
+        _take_effect(made.tls)
+        return Worker(made, lambda number, parcel: self._make_worker(slot, number, from_parcel(parcel)))
+
+    def _make_worker(self, slot: int, number: int, config: Config) -> worker_process.Made:
+        return worker_process.Made(
+            number=number,
+            topology=parameters.topology(config),
+            settings=parameters.plane_settings(config, self.tls, slot),
+            tls=parameters.next_tls(config, self.tls),
+        )
+
+    def _make_control(self, config: Config) -> control_process.Made:
+        return control_process.Made(
+            topology=parameters.topology(config),
+            checks=parameters.checks(config),
+            tls=parameters.next_tls(config, self.tls),
+        )
+
+    def in_force(self, kept: bytes | None = None) -> InForce:
+        """The configuration that holds: what the supervisor keeps of the last reload, or that of the start."""
+        return InForce(self.config, 0, self._stamp) if kept is None else unpacked(kept)
 
     async def _start_worker(self, seat: WorkerSeat, post: Post) -> Worker:
-        worker = self.worker(seat.slot)
+        worker = self.worker(seat.slot, self.in_force(seat.configuration))
         if seat.snapshot is not None:
             worker.take(unpack(seat.snapshot))
         link = ControlLink(seat.control, {"worker": seat.slot}, worker.take)
@@ -101,15 +127,23 @@ class Edge:
         hub = WorkerHub(
             seat.hub,
             lambda worker, value: control.take(worker, value),
+            on_connect=lambda worker: control.meet(worker),
             on_disconnect=lambda worker: control.lose(worker),
         )
-        control = self.control(lambda value: post.keep(hub.publish(value)))
+        control = self.control(self.in_force(seat.configuration), hub, post)
         await control.start(seat.admin)
         await hub.start()
         return control
 
-    def control(self, publish: Callable[[object], object]) -> Control:
-        return Control(self.config, self.topology, parameters.checks(self.config), self.tls, publish)
+    def control(self, in_force: InForce, way: ToWorkers, safe: Safe) -> Control:
+        """Not yet started."""
+        _take_effect(parameters.next_tls(in_force.config, self.tls))
+        return Control(self.file, in_force, self._make_control, self.tls, way, safe)
+
+
+def _take_effect(tls: tuple[NextTls, ...]) -> None:
+    for listener in tls:
+        listener.take_effect()
 
 
 class Alone:
@@ -121,9 +155,9 @@ class Alone:
 
     @classmethod
     async def start(cls, edge: Edge, sockets: dict[str, list[socket.socket]], admin: socket.socket) -> Alone:
-        worker = edge.worker(0)
+        worker = edge.worker(0, edge.in_force())
         link = InProcessLink(lambda number, value: control.take(number, value), worker.take)
-        control = edge.control(link.publish)
+        control = edge.control(edge.in_force(), link, Nowhere())
         worker.start(link, sockets)
         await control.start(admin)
         await worker.accept(0)
@@ -132,9 +166,22 @@ class Alone:
     async def drain(self, within: float) -> None:
         await self._worker.drain(within)
 
+    async def reload(self) -> None:
+        await self._control.reload()
+
     async def stop(self) -> None:
         await self._worker.stop()
         await self._control.stop()
+
+
+class Nowhere:
+    """Without a supervisor nothing outlives the process."""
+
+    def keep(self, snapshot: bytes) -> None:
+        """Not kept."""
+
+    def keep_configuration(self, configuration: bytes) -> None:
+        """Not kept."""
 
 
 def _make_state_folder(config: Config) -> None:

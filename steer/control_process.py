@@ -8,13 +8,15 @@ import os
 import random
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from steer import __version__
 from steer.clock import SystemClock
-from steer.config import Config, digest, host_port, redacted
+from steer.config import Change, Config, digest, host_port, redacted
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
 from steer.control.context import AdminContext, CertificateView, WorkerView
@@ -23,11 +25,15 @@ from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
 from steer.control.tokens import Tokens, write_local_token
+from steer.errors import SteerError
 from steer.health.canaries import Canaries
 from steer.health.checker import Checker
 from steer.health.expect import CheckSettings
+from steer.parameters import NextTls
 from steer.proxy.deadlines import TICK
 from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
+from steer.reload import PREPARED, InForce, Reloader, Safe
+from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn
 from steer.steering.model import Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
@@ -40,20 +46,34 @@ CERTIFICATES_EVERY = 10
 """Ticks between two looks at the certificates' files."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What control is made of: everything of a configuration that could have been wrong is in here."""
+
+    topology: Topology
+    checks: tuple[CheckSettings, ...]
+    tls: tuple[NextTls, ...] = ()
+
+
 class Control:
-    """One edge's control service; `runtime.child` runs it. `publish` takes a snapshot to the workers."""
+    """One edge's control service; `runtime.child` runs it. `make` turns a configuration into what it needs."""
 
     def __init__(
         self,
-        config: Config,
-        topology: Topology,
-        checks: tuple[CheckSettings, ...],
+        file: Path,
+        in_force: InForce,
+        make: Callable[[Config], Made],
         tls: dict[str, ListenerTls | None],
-        publish: Callable[[object], object],
+        way: ToWorkers,
+        safe: Safe,
     ) -> None:
-        self._config = config
+        config, made = in_force.config, make(in_force.config)
+        topology = made.topology
+        self._config, self._checks = config, made.checks
         self._tls = {name: listener for name, listener in tls.items() if listener is not None}
-        self._publish = publish
+        self._way = way
+        self._safe = safe
+        self._reloader = Reloader(file, in_force, way, safe, make, self._switch)
         self._clock = SystemClock()
         self._started = self._clock.wall()
         self._workers: dict[int, WorkerView] = {}
@@ -65,14 +85,16 @@ class Control:
         self._keeper = Keeper(topology, self._clock, dice, self._publish_snapshot, self._state, self._events, canaries)
         places = [host_port(canary) for canary in canaries]
         self._canaries = Canaries(places, self._keeper.hear_canaries, self._keeper.may_be_isolated, self._clock)
-        self._checker = Checker(checks, self._keeper.checked, self._clock, dice, self._keeper.is_suspected)
+        self._checker = Checker(made.checks, self._keeper.checked, self._clock, dice, self._keeper.is_suspected)
         self._audit = Audit(config.edge.state / "audit.jsonl", self._clock)
+        self._admin: AdminContext | None = None
         self._runner: Any = None
         self._ticks: asyncio.Task[None] | None = None
 
     async def start(self, admin: socket.socket) -> None:
         """Check nodes and answer operators."""
-        self._runner = await serve_admin(self._context(), admin, _admin_tls(self._config))
+        self._admin = self._context()
+        self._runner = await serve_admin(self._admin, admin, _admin_tls(self._config))
         await self._checker.start()
         self._canaries.start()
         self._ticks = spawn("control ticks", self._run_ticks())
@@ -107,6 +129,12 @@ class Control:
         elif kind == COUNTS:
             self._totals.add(content)
             self._keeper.count(worker, content)
+        elif kind == PREPARED:
+            self._reloader.take(worker, *content)
+
+    def meet(self, worker: int) -> None:
+        """A worker has connected."""
+        self._reloader.meet(worker)
 
     def lose(self, worker: int) -> None:
         """A worker is gone."""
@@ -120,7 +148,39 @@ class Control:
 
     def _publish_snapshot(self, snapshot: Snapshot) -> None:
         self._totals.saw(snapshot)
-        self._publish(to_wire(snapshot))
+        self._safe.keep(self._way.publish(to_wire(snapshot)))
+
+    # Another configuration...
+
+    async def reload(self) -> None:
+        """Whoever asked hears of it through the log."""
+        with suppress(SteerError):
+            await self._reload()
+
+    async def _reload(self) -> tuple[Change, ...]:
+        """Also in the log. Raises SteerError when nothing has changed."""
+        file = str(self._config.source.file)
+        try:
+            found = await self._reloader.reload()
+        except SteerError as error:
+            self._events.record("reload_refused", file, str(error), Level.ERROR)
+            raise
+        self._events.record("reloaded", file, "; ".join(map(str, found)) or "no key has changed")
+        await self._checker.follow(self._checks)
+        return found
+
+    def _switch(self, in_force: InForce, made: Made) -> Mapping[str, Any]:
+        """This process's part of a reload; the workers' follows at once."""
+        snapshot = self._keeper.reconfigure(made.topology)
+        self._totals.reconfigure(made.topology)
+        self._totals.saw(snapshot)
+        for tls in made.tls:
+            tls.take_effect()
+        self._config, self._checks = in_force.config, made.checks
+        if self._admin is not None:
+            self._tokens.follow(in_force.config.admin.tokens)
+            _configure(self._admin, in_force.config)
+        return to_wire(snapshot)
 
     # Each tick...
 
@@ -131,12 +191,17 @@ class Control:
             count += 1
             try:
                 self._keeper.tick()
+                self._watch_file()
                 if count % CERTIFICATES_EVERY == 0:
                     self._watch_certificates()
             except Exception:
                 # A keeper whose state broke half way must not go on from it: the next process starts from the file.
                 logger.exception("control cannot go on")
                 os._exit(1)
+
+    def _watch_file(self) -> None:
+        if self._config.edge.watch and self._reloader.watch.look(self._clock.monotonic()):
+            _ = spawn("reload", self.reload())
 
     def _watch_certificates(self) -> None:
         for listener in self._tls.values():
@@ -146,24 +211,26 @@ class Control:
 
     def _context(self) -> AdminContext:
         config = self._config
-        secret = config.admin.metrics_token
         local = write_local_token(config.edge.state / LOCAL_TOKEN)
-        return AdminContext(
+        self._tokens = Tokens(config.admin.tokens, local, self._clock)
+        context = AdminContext(
             keeper=self._keeper,
             totals=self._totals,
-            tokens=Tokens(config.admin.tokens, local, self._clock),
+            tokens=self._tokens,
             audit=self._audit,
             name=config.edge.name,
             version=__version__,
-            config_hash=digest(config),
+            config_hash="",
             started=self._started,
             workers=lambda: tuple(self._workers.values()),
             certificates=self._certificates,
-            redacted_config=lambda: redacted(config),
-            hosts=config.admin.hosts,
-            metrics_token=secret.get_secret_value() if secret is not None else None,
+            redacted_config=lambda: redacted(self._config),
+            reload=self._reload,
+            diff=self._reloader.diff,
             clock=self._clock,
         )
+        _configure(context, config)
+        return context
 
     def _certificates(self) -> tuple[CertificateView, ...]:
         found: dict[Path, CertificateView] = {}
@@ -175,6 +242,14 @@ class Control:
                     str(expiry.certificate), expiry.names, expiry.until, listeners
                 )
         return tuple(found.values())
+
+
+def _configure(context: AdminContext, config: Config) -> None:
+    """What a reload may change of it."""
+    secret = config.admin.metrics_token
+    context.config_hash = digest(config)
+    context.hosts = config.admin.hosts
+    context.metrics_token = secret.get_secret_value() if secret is not None else None
 
 
 def _admin_tls(config: Config) -> ssl.SSLContext | None:

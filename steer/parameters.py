@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Literal
 
 from steer.config import (
     Config,
@@ -17,8 +20,10 @@ from steer.config import (
     Service,
     host_port,
 )
+from steer.config import ListenerTls as TlsConfig
 from steer.health.expect import CheckSettings, Expectation
 from steer.proxy import settings as proxy
+from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
 from steer.steering import model
@@ -146,9 +151,40 @@ def listener_tls(listener: Listener) -> ListenerTls | None:
     """Make it before the fork: the workers share its ticket keys."""
     if listener.tls is None:
         return None
-    pairs = [CertificateFiles(pair.certificate, pair.key) for pair in listener.tls.certificates]
-    alpn = [name for name in (listener.protocols or BUILT_PROTOCOLS) if name in BUILT_PROTOCOLS]
-    return ListenerTls(pairs, listener.tls.minimum, alpn)
+    return ListenerTls(_certificates(listener.tls), listener.tls.minimum, _alpn(listener))
+
+
+@dataclass(frozen=True, slots=True)
+class NextTls:
+    """What a reload makes of a listener's TLS."""
+
+    tls: ListenerTls
+    certificates: tuple[WatchedCertificate, ...]
+    minimum: Literal["1.2", "1.3"]
+    alpn: list[str]
+
+    def take_effect(self) -> None:
+        self.tls.follow(self.certificates, self.minimum, self.alpn)
+
+
+def next_tls(config: Config, tls: Mapping[str, ListenerTls | None]) -> tuple[NextTls, ...]:
+    """For the listeners that have TLS already, and no others. Raises SteerError; changes nothing."""
+    found = []
+    for listener in config.listeners:
+        present = tls.get(listener.name)
+        if listener.tls is not None and present is not None:
+            alpn = _alpn(listener)
+            certificates = present.prepare(_certificates(listener.tls), alpn)
+            found.append(NextTls(present, certificates, listener.tls.minimum, alpn))
+    return tuple(found)
+
+
+def _certificates(tls: TlsConfig) -> list[CertificateFiles]:
+    return [CertificateFiles(pair.certificate, pair.key) for pair in tls.certificates]
+
+
+def _alpn(listener: Listener) -> list[str]:
+    return [name for name in (listener.protocols or BUILT_PROTOCOLS) if name in BUILT_PROTOCOLS]
 
 
 def plane_settings(config: Config, tls: dict[str, ListenerTls | None], worker: int) -> proxy.PlaneSettings:
@@ -220,6 +256,7 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
         proxy_protocol=pool.proxy_protocol,
+        manner=(pool.protocol, pool.proxy_protocol, pool.upstream_tls),
         idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,
         page=page.read_bytes() if page is not None else b"",
     )

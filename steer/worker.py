@@ -6,9 +6,14 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from steer import reload
+from steer.errors import SteerError
+from steer.parameters import NextTls
 from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
 from steer.proxy.plane import DataPlane
@@ -18,7 +23,7 @@ from steer.runtime.accepting import Accepting, Door
 from steer.runtime.announced import Announced
 from steer.runtime.channel import ToControl
 from steer.runtime.tasks import spawn
-from steer.steering.model import Observation, Topology
+from steer.steering.model import Observation, Snapshot, Topology
 from steer.steering.wire import from_wire, observation_to_wire
 
 logger = logging.getLogger("steer.worker")
@@ -27,32 +32,105 @@ GAUGES_EVERY = 10
 """Ticks between two reports of how many connections there are, and between two looks at the certificates' files."""
 
 OBSERVATION, COUNTS = "observation", "counts"
-"""The kinds of message to control: [kind, pid, value]."""
+"""The kinds of message to control, beside those of `reload.py`: [kind, pid, value]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a worker is made of: everything of a configuration that could have been wrong is in here."""
+
+    number: int
+    topology: Topology
+    settings: PlaneSettings
+    tls: tuple[NextTls, ...] = ()
 
 
 class Worker:
-    """One worker's service; `runtime.child` runs it."""
+    """One worker's service; `runtime.child` runs it.
 
-    def __init__(self, settings: PlaneSettings, topology: Topology) -> None:
+    `make` turns (number, parcel) into what the worker switches to; it runs in a thread and changes nothing.
+    """
+
+    def __init__(self, made: Made, make: Callable[[int, object], Made]) -> None:
+        settings, topology = made.settings, made.topology
         self.plane = DataPlane(settings, topology, random.Random(), self._report)
         self._settings = settings
         self._link: ToControl | None = None
         self._accepting: Accepting | None = None
         self._ticks: asyncio.Task[None] | None = None
         self._alarms: tuple[str, ...] = ()
-        self._names = [node.name for node in topology.nodes]
+        self._make = make
+        self._number = made.number
+        self._prepared: Made | None = None
+        self._wanted = made.number
+        """The number of the configuration that control asked to prepare last."""
 
     def start(self, link: ToControl, sockets: Mapping[str, Any]) -> None:
         """Begin to tick. Nothing is accepted before `accept`."""
         self._link = link
-        doors = {listener.name: self._door(listener) for listener in self._settings.listeners}
-        self._accepting = Accepting(sockets, doors)
+        self._accepting = Accepting(sockets, self._doors())
         self._ticks = spawn("ticks", self._run_ticks())
 
     def take(self, value: object) -> None:
-        """Control has published a snapshot."""
-        assert isinstance(value, dict)
-        self.plane.apply(from_wire(value))
+        """A snapshot, or a message of a reload (`reload.py`)."""
+        match value:
+            case dict():
+                self.plane.apply(from_wire(value))
+            case [reload.PREPARE, int(number), parcel]:
+                self._wanted = number
+                _ = spawn("prepare", self._prepare(number, parcel))
+            case [reload.COMMIT, int(number), dict(snapshot)]:
+                self._commit(number, snapshot)
+            case [reload.CONFIGURATION, int(number), parcel] if number != self._number:
+                _ = spawn("catch up", self._catch_up(number, parcel))
+
+    # Another configuration...
+
+    async def _prepare(self, number: int, parcel: object) -> None:
+        try:
+            made = await asyncio.to_thread(self._make, number, parcel)
+        except (SteerError, OSError) as error:
+            self._answer(number, str(error))
+        except Exception as error:
+            logger.exception("configuration %d cannot be prepared", number)
+            self._answer(number, repr(error))
+        else:
+            self._answer(number, "", made)
+
+    def _answer(self, number: int, problem: str, made: Made | None = None) -> None:
+        if number == self._wanted:
+            self._prepared = made
+            self._send(reload.PREPARED, [number, problem])
+
+    def _commit(self, number: int, snapshot: dict[str, Any]) -> None:
+        made, self._prepared = self._prepared, None
+        assert made is not None, "control commits what all have prepared"
+        assert made.number == number, "and nothing else"
+        self._switch(made, from_wire(snapshot))
+
+    async def _catch_up(self, number: int, parcel: object) -> None:
+        """All others follow it, so this process must, or make room for one that does."""
+        try:
+            made = await asyncio.to_thread(self._make, number, parcel)
+        except Exception:
+            logger.exception("configuration %d cannot be used: ending", number)
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            if number > self._number:
+                self._switch(made, self.plane.tables.snapshot)
+
+    def _switch(self, made: Made, snapshot: Snapshot) -> None:
+        for tls in made.tls:
+            tls.take_effect()
+        self._number, self._settings = made.number, made.settings
+        self.plane.reconfigure(made.settings, made.topology, snapshot)
+        if self._accepting is not None:
+            self._accepting.replace(self._doors())
+
+    def _doors(self) -> dict[str, Door]:
+        return {listener.name: self._door(listener) for listener in self._settings.listeners}
+
+    # What the supervisor orders...
 
     async def accept(self, slot: int) -> None:
         assert self._accepting is not None
@@ -117,7 +195,8 @@ class Worker:
             return
         counts = self.plane.recorder.drain()
         if gauges:
-            in_flight = {self._names[i]: n for i, n in enumerate(self.plane.load.in_flight) if n}
+            nodes = self.plane.tables.topology.nodes
+            in_flight = {nodes[i].name: n for i, n in enumerate(self.plane.load.in_flight) if n}
             counts["gauges"] = {"connections": len(self.plane.connections), "in_flight": in_flight}
         if counts:
             self._send(COUNTS, {"worker": self._settings.worker, **counts})
@@ -137,6 +216,6 @@ class Worker:
     def _report(self, observation: Observation) -> None:
         self._send(OBSERVATION, observation_to_wire(observation))
 
-    def _send(self, kind: str, value: dict[str, Any]) -> None:
+    def _send(self, kind: str, value: object) -> None:
         assert self._link is not None
         self._link.send([kind, os.getpid(), value])

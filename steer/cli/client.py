@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import typer
 
-from steer.errors import SteerError, Unreachable
+from steer.errors import Problem, SteerError, Unreachable
 
 DEFAULT_ADMIN = "http://127.0.0.1:9900"
 LOCAL_TOKEN = "local-token"
@@ -44,11 +44,15 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Do it although a saf
 
 
 class No(SteerError):
-    """The edge answered, and the answer is no: exit status 1. `status` is that of HTTP."""
+    """The edge answered, and the answer is no: exit status 1. `status` is that of HTTP.
 
-    def __init__(self, status: int, message: str, hint: str = "") -> None:
+    `problems`: what is wrong with a configuration, all of it, one line each.
+    """
+
+    def __init__(self, status: int, message: str, hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.problems = problems
 
 
 class Usage(SteerError):
@@ -57,13 +61,17 @@ class Usage(SteerError):
 
 @contextmanager
 def reporting(debug: bool) -> Iterator[None]:
-    """Errors on one line of standard error, with what to do. Exit status 1: the answer is no; 2: all others."""
+    """Errors on one line of standard error, with what to do; a wrong configuration has a line for each problem.
+
+    Exit status 1: the answer is no; 2: all others.
+    """
     try:
         yield
     except SteerError as error:
         if debug:
             traceback.print_exc()
-        typer.echo(f"steer: {' '.join(str(error).split())}", err=True)
+        for line in getattr(error, "problems", ()) or (f"steer: {error}",):
+            typer.echo(" ".join(str(line).split()), err=True)
         raise typer.Exit(1 if isinstance(error, No) else 2) from None
 
 
@@ -98,7 +106,7 @@ class Edge:
         except (OSError, http.client.HTTPException) as error:
             raise _unreachable(self.admin, error) from error
         if status >= 400:
-            raise No(status, *_said(status, answer))
+            raise No(status, *_said(status, answer), tuple(Problem(**each) for each in answer.get("problems", ())))
         return answer
 
     def _exchange(self, method: str, path: str, body: Json | None) -> tuple[int, Json]:

@@ -13,12 +13,17 @@ part can know: names that refer to nothing, hostnames that overlap, certificates
 A wrong part does not hide the others: *partial* takes it out and the rest is checked all the same. What the schema has
 and this release does not do is in the table of *built*: `unbuilt(config)`.
 
+*changes* says what a reload would change, and what of it needs a restart; a *parcel* takes a configuration to another
+process.
+
 `config/reference.yaml` in the repository has every key with its default; a test holds it to the schema.
 """
 
 from steer.config.built import unbuilt
+from steer.config.changes import Change, changes
 from steer.config.loading import Examination, examine, load
 from steer.config.network import canonical_hostname, host_port, is_loopback
+from steer.config.parcel import from_parcel, to_parcel
 from steer.config.schema import Config
 from steer.config.schema_edge import Coordination, Edge, EdgeMember, Log
 from steer.config.schema_ejection import Consecutive, Ejection
@@ -43,6 +48,7 @@ from steer.config.showing import digest, redacted, schema_json
 __all__ = [
     "Admin",
     "Certificate",
+    "Change",
     "Config",
     "Consecutive",
     "Coordination",
@@ -71,12 +77,15 @@ __all__ = [
     "Timeouts",
     "UpstreamTls",
     "canonical_hostname",
+    "changes",
     "digest",
     "examine",
+    "from_parcel",
     "host_port",
     "is_loopback",
     "load",
     "redacted",
     "schema_json",
+    "to_parcel",
     "unbuilt",
 ]

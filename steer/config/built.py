@@ -33,7 +33,6 @@ class Unbuilt(NamedTuple):
 
 
 UNBUILT = (
-    Unbuilt("edge.watch", "reloading when the file changes"),
     Unbuilt("edges.*.role", "an edge that only observes", _has("witness")),
     Unbuilt("coordination", "coordination between edges"),
     Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),

@@ -65,7 +65,7 @@ def _examine_data(
     problems = [*reading.problems, *filling.problems]
     problems += [found for place, found in wrong if place not in filling.failed]
     if config is not None:
-        config = _at_this_edge(config)
+        config = at_this_edge(config)
         checked = [*cross_checks(config), *(file_checks(config, clock.wall()) if check_files else ())]
         known = [place for place, _ in wrong] + list(filling.failed)
         problems += [found for place, found in checked if not _follows_from(place, known)]
@@ -83,17 +83,18 @@ def _with_edge_name(data: dict[str, Any], environ: Mapping[str, str]) -> dict[st
 def _validated(data: dict[str, Any], source: Source) -> tuple[Config | None, list[tuple[Place, Problem]]]:
     """The configuration, or what is right of it and every error of the schema."""
     try:
-        return _validate(data, source.folder).with_source(source), []
+        return validate(data, source.folder).with_source(source), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     details = [detail for detail in details if not is_shadow(detail, source)]
     wrong = [(place_of(detail), problem(detail, source, Config)) for detail in details]
     remainder = Remainder(data)
-    config = remainder.validated(lambda smaller: _validate(smaller, source.folder))
+    config = remainder.validated(lambda smaller: validate(smaller, source.folder))
     return config and config.with_source(replace(source, kept=remainder.kept)), wrong
 
 
-def _validate(data: dict[str, Any], folder: Path) -> Config:
+def validate(data: dict[str, Any], folder: Path) -> Config:
+    """Filled-in data as a configuration. Raises ValidationError."""
     return Config.model_validate(data, context={"folder": folder})
 
 
@@ -102,7 +103,7 @@ def _follows_from(place: Place, known: list[Place]) -> bool:
     return any(place[: len(other)] == other or other[: len(place)] == place for other in known)
 
 
-def _at_this_edge(config: Config) -> Config:
+def at_this_edge(config: Config) -> Config:
     """What `edges` says of this edge: its datacentre, and the addresses that it binds to."""
     member = config.edges.get(config.edge.name)
     if member is None:

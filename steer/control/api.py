@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler as WebHandler
 from aiohttp.typedefs import Middleware as WebMiddleware
 
-from steer.control import api_changes, api_docs, api_probes, api_state, api_tokens
+from steer.control import api_changes, api_config, api_docs, api_probes, api_state, api_tokens
 from steer.control.api_call import Call, Endpoint
 from steer.control.api_input import MOST_BODY, read_body
 from steer.control.auth import Failures, authenticate, authorise
@@ -28,7 +28,13 @@ from steer.errors import SteerError
 log = logging.getLogger("steer.admin")
 
 ENDPOINTS: tuple[Endpoint, ...] = api_docs.with_documents(
-    (*api_probes.ENDPOINTS, *api_state.ENDPOINTS, *api_changes.ENDPOINTS, *api_tokens.ENDPOINTS)
+    (
+        *api_probes.ENDPOINTS,
+        *api_state.ENDPOINTS,
+        *api_changes.ENDPOINTS,
+        *api_config.ENDPOINTS,
+        *api_tokens.ENDPOINTS,
+    )
 )
 
 CLOSING_TIME = 2.0
@@ -120,12 +126,11 @@ async def _problems(request: web.Request, handler: WebHandler) -> web.StreamResp
 def _host_check(context: AdminContext) -> WebMiddleware:
     """A page of another site can make a browser talk to a loopback address under a name of its own (DNS rebinding):
     only the names in `admin.hosts` are answered."""
-    wanted = frozenset(host.lower() for host in context.hosts)
 
     @web.middleware
     async def check(request: web.Request, handler: WebHandler) -> web.StreamResponse:
         host = host_name(request.headers.get("Host", ""))
-        if host not in wanted and request.path not in api_probes.PROBES:
+        if host not in {known.lower() for known in context.hosts} and request.path not in api_probes.PROBES:
             raise ApiProblem("wrong_host", f"{host[:60]!r} is not in admin.hosts")
         return await handler(request)
 

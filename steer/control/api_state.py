@@ -95,10 +95,6 @@ async def list_certificates(call: Call) -> web.Response:
     return page(call, items, "file")
 
 
-async def show_config(call: Call) -> web.Response:
-    return answer(call.context.redacted_config(), etag=f'"{call.context.config_hash}"')
-
-
 async def explain_node(call: Call) -> web.Response:
     return answer(views.explained_node(call.context.keeper.explain_node(find_node(call).name)))
 
@@ -132,5 +128,4 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/services", list_services, "Services: hostnames and routes", query=PAGE),
     Endpoint("GET", "/api/v1/explain", explain_request, "Where a request would go, with every step", query=EXPLAIN),
     Endpoint("GET", "/api/v1/certificates", list_certificates, "Certificates in use and their expiry", query=PAGE),
-    Endpoint("GET", "/api/v1/config", show_config, "The configuration, secrets hidden"),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from steer.clock import Clock, SystemClock
+from steer.config import Change
 from steer.control.audit import Audit
 from steer.control.face import KeeperFace
 from steer.control.metrics import Totals
@@ -33,9 +34,13 @@ class CertificateView:
     listeners: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class AdminContext:
-    """`started` is wall time; `redacted_config` gives the configuration with every secret hidden."""
+    """`started` is wall time; `redacted_config` gives the configuration with every secret hidden.
+
+    A reload puts other values into the fields that come out of the configuration. `reload` makes the edge follow its
+    file, `diff` says what that would change; both raise ConfigError, or another SteerError with what is in the way.
+    """
 
     keeper: KeeperFace
     totals: Totals
@@ -48,6 +53,8 @@ class AdminContext:
     workers: Callable[[], Sequence[WorkerView]]
     certificates: Callable[[], Sequence[CertificateView]]
     redacted_config: Callable[[], Mapping[str, Any]]
+    reload: Callable[[], Awaitable[Sequence[Change]]]
+    diff: Callable[[], Awaitable[Sequence[Change]]]
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     metrics_token: str | None = field(default=None, repr=False)
     clock: Clock = field(default_factory=SystemClock)

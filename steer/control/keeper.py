@@ -70,8 +70,24 @@ class Keeper:
         self.snapshot = Snapshot(self._next_number(saved.get("number", 0), mono), nodes, groups)
         self._publish(self.snapshot)
 
+    def reconfigure(self, topology: Topology) -> Snapshot:
+        """Another configuration holds. What is known of nodes, datacentres and overrides that stay goes on, by name.
+
+        Nothing has changed if this raises. Returns the first snapshot, which is not published here: it says nothing
+        of what workers know until they switch too.
+        """
+        now, mono = self._time()
+        standing = Standing(topology, self._dice, self._events)
+        standing.succeed(self._standing, now, mono)
+        nodes, groups = standing.view()
+        self.topology, self._standing = topology, standing
+        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, groups)
+        self._checks = {node.name: self._checks[node.name] for node in topology.nodes if node.name in self._checks}
+        self._saver.mark()
+        return self.snapshot
+
     def close(self) -> None:
-        """Write the state a last time. The state file stays open: the next keeper, after a reload, takes it over."""
+        """Write the state a last time. The state file stays open."""
         now, mono = self._time()
         with suppress(NotKept):  # the saver has said so
             self._saver.save(self._export(self._standing.book, now, mono))

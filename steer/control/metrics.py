@@ -47,6 +47,11 @@ class Totals:
         self._ejected: dict[str, float] = {}
         self._started = self.clock.wall()
 
+    def reconfigure(self, topology: Topology) -> None:
+        """Other names are known from now on; the counts of those that stay go on."""
+        self._topology = topology
+        self.upstream = {node.name: self.upstream.get(node.name, Histogram()) for node in topology.nodes}
+
     def add(self, message: Mapping[str, Any]) -> None:
         """Count what a worker sent. Raises `ValueError` when it is not of that shape; then nothing is counted."""
         counts = self._bounded(Counts.model_validate(message))

@@ -8,12 +8,12 @@ Nothing of the inside (stack, file, value of a secret) ever goes into one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiohttp import web
 
-from steer.errors import Refused, SteerError, Unacceptable
+from steer.errors import ConfigError, Refused, SteerError, Unacceptable
 
 DOCS = "/api/v1/docs"
 
@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "The body must be JSON"),
     "wrong_host": (421, "This Host name is not answered"),
     "unacceptable": (422, "The request asks for what cannot be"),
+    "wrong_configuration": (422, "The configuration file cannot be taken over"),
     "too_many_failures": (429, "Too many failed tries to authenticate"),
     "internal": (500, "Something went wrong inside"),
     "not_done": (503, "The edge cannot do this now"),
@@ -74,6 +75,10 @@ def of_steer_error(error: SteerError) -> ApiProblem:
     """What the state owner says, as the API says it."""
     if isinstance(error, Refused):
         return ApiProblem("refused", str(error), extra={"rule": error.rule})
+    if isinstance(error, ConfigError):
+        more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+        problems = [asdict(problem) for problem in error.problems]
+        return ApiProblem("wrong_configuration", f"{error.problems[0]}{more}", extra={"problems": problems})
     if isinstance(error, Unacceptable):
         return ApiProblem("unacceptable", str(error))
     return ApiProblem("not_done", str(error))

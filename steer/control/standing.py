@@ -62,6 +62,13 @@ class Standing:
             self.book = self._fitting(from_export(saved["overrides"]))
         self.settle(now, mono)
 
+    def succeed(self, before: Standing, now: float, mono: float) -> None:
+        """Begin where the one of another configuration is now."""
+        self.take_over(before.export(before.book, now, mono), now, mono)
+        self.isolation = before.isolation
+        if self.isolation.is_isolated:
+            self.follow(self.nodes.isolate(now, mono), now, mono)
+
     def _fitting(self, book: Book) -> Book:
         gone = [override for override in book.overrides if not still_fits(self._topology, override)]
         for override in gone:

@@ -210,6 +210,12 @@ class Tokens:
             self._read()
         return self._tokens
 
+    def follow(self, path: Path) -> None:
+        """Those of this file from now on. While it cannot be read they stay as they were, and the log says so."""
+        self.path = path
+        self._mark = _mark(path)
+        self._read()
+
     def _read(self) -> None:
         try:
             self._tokens = read_tokens(self.path)

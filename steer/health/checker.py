@@ -45,23 +45,38 @@ class Checker:
         # From start to stop.
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, tuple[CheckSettings, asyncio.Task[None]]] = {}
+        """By node."""
 
     async def start(self) -> None:
         """The first checks are spread over the interval. Calling it twice is an error of the caller."""
         if self._session is not None:
             raise RuntimeError("the checker runs already")
-        self._session = session = new_session()
-        for settings in self._settings:
-            task = asyncio.create_task(self._check(settings, session), name=f"check {settings.node}")
-            self._tasks.append(task)
+        self._session = new_session()
+        self._start_checks()
 
-    async def stop(self) -> None:
-        """No report comes after this. Stopping twice does nothing."""
-        tasks, self._tasks = self._tasks, []
+    async def follow(self, settings: Sequence[CheckSettings]) -> None:
+        """Other checks from now on. Those that are the same as before go on at their pace."""
+        self._settings = tuple(settings)
+        await self._end([node for node, (check, _) in self._tasks.items() if check not in self._settings])
+        self._start_checks()
+
+    def _start_checks(self) -> None:
+        assert self._session is not None
+        for settings in self._settings:
+            if settings.node not in self._tasks:
+                task = asyncio.create_task(self._check(settings, self._session), name=f"check {settings.node}")
+                self._tasks[settings.node] = settings, task
+
+    async def _end(self, nodes: Sequence[str]) -> None:
+        tasks = [self._tasks.pop(node)[1] for node in nodes]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """No report comes after this. Stopping twice does nothing."""
+        await self._end(tuple(self._tasks))
         session, self._session = self._session, None
         if session is not None:
             await session.close()

@@ -36,6 +36,8 @@ class Counters:
     def __init__(self, nodes: tuple[str, ...]) -> None:
         self._nodes = nodes
         self.successes = [0] * len(nodes)
+        self.succeeded_at = [0.0] * len(nodes)
+        """When the last of them was, in monotonic seconds."""
         self.requests: defaultdict[tuple[tuple[str, str, str], int], int] = defaultdict(int)
         self.retries: defaultdict[str, int] = defaultdict(int)
         self.handshakes: defaultdict[tuple[str, bool], int] = defaultdict(int)

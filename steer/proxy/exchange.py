@@ -494,6 +494,7 @@ class Exchange:
             self._report(Outcome.SUCCESS, self.status)
         else:
             plane.counters.successes[index] += 1
+            plane.counters.succeeded_at[index] = self.head_at
 
     def _report(self, outcome: Outcome, status: int) -> None:
         if self.entry.pinned is None:

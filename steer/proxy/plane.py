@@ -113,6 +113,7 @@ class DataPlane:
             path=witness.path,
             latency=now - witness.try_at,
             successes=self.counters.take_successes(index),
+            succeeded_at=self.counters.succeeded_at[index],
             trial=verdict.trial,
         )
 

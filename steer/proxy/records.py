@@ -100,6 +100,11 @@ class Recorder:
                 f'"duration_us":0,"connect_us":0,"response_head_us":0,"request_id":"{request_id.decode()}"}}\n'
             )
 
+    def begin_configuration(self) -> None:
+        """Names and places mean something else from now on."""
+        self._tell_counts()
+        self._places.clear()
+
     def drain(self) -> dict[str, Any]:
         """What goes to control: everything counted since the last time."""
         self._tell_counts()

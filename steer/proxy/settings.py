@@ -84,6 +84,8 @@ class PoolSettings:
     """Methods whose requests may reach a node twice; `retries.post` adds POST for applications that know."""
     proxy_protocol: Version | None = None
     """What each connection begins with. It says whose it is, so no other client's request may use it again."""
+    manner: object = None
+    """All of the configuration that a connection to a node is made by: where it differs, none is kept over a reload."""
     page: bytes = b""
     """What is answered (503) when no node is left and `when_none` names a page."""
 

@@ -167,6 +167,7 @@ class TcpConnection(End):
             plane.observe(self, verdict, Outcome.SUCCESS, 0)
         else:
             plane.counters.successes[index] += 1
+            plane.counters.succeeded_at[index] = monotonic()
         self._touch()
         if self.settings.proxy_protocol is not None:
             end.transport.write(encode(self.settings.proxy_protocol, self._endpoints))

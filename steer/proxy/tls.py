@@ -58,10 +58,22 @@ class ListenerTls:
         if not certificates:
             raise SteerError("a TLS listener needs a certificate", "listeners[].tls.certificates")
         # For the life of the edge.
-        self._entries = tuple(WatchedCertificate(files, alpn) for files in certificates)
         self.context = _base_context(minimum, alpn, self._choose)
         # Until a reload.
+        self._entries = tuple(WatchedCertificate(files, alpn) for files in certificates)
         self._by_name = self._index()
+
+    def prepare(self, certificates: Sequence[CertificateFiles], alpn: Sequence[str]) -> tuple[WatchedCertificate, ...]:
+        """What `follow` takes; nothing changes yet. Pairs of files that stay are not read again. Raises SteerError."""
+        known = {(entry.files, tuple(entry.alpn)): entry for entry in self._entries}
+        return tuple(known.get((files, tuple(alpn))) or WatchedCertificate(files, alpn) for files in certificates)
+
+    def follow(self, prepared: tuple[WatchedCertificate, ...], minimum: Minimum, alpn: Sequence[str]) -> None:
+        """Other certificates, or other rules, for handshakes from now on. The base context and its keys stay."""
+        self._entries = prepared
+        self._by_name = self._index()
+        self.context.minimum_version = _VERSIONS[minimum]
+        self.context.set_alpn_protocols(list(alpn))
 
     def covers(self, connection: ssl.SSLObject | ssl.SSLSocket, host: str) -> bool:
         """Is `host` covered by the certificate that this connection was given? (RFC 9110, 7.4: else 421.)

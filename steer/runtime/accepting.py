@@ -39,7 +39,7 @@ class Accepting:
 
     def __init__(self, sockets: Mapping[str, Sequence[socket]], doors: Mapping[str, Door]) -> None:
         self._sockets = sockets
-        self._doors = doors
+        self._doors = dict(doors)
         self._servers: dict[int, list[Closing]] = {}
 
     @property
@@ -51,8 +51,14 @@ class Accepting:
         if slot in self._servers:
             return
         servers = self._servers[slot] = []
-        for name, door in self._doors.items():
-            servers.append(await self._serve(self._sockets[name][slot], door))
+        for name in self._doors:
+            server = await self._serve(name, self._sockets[name][slot])
+            servers.append(server)
+
+    def replace(self, doors: Mapping[str, Door]) -> None:
+        """Other protocols for connections from now on. Names, TLS contexts, the time for a handshake and whether
+        connections are announced stay as they were."""
+        self._doors.update(doors)
 
     async def release(self, slot: int) -> None:
         """Stop to take connections from this slot; those taken go on, and the socket stays with its other holders."""
@@ -76,12 +82,13 @@ class Accepting:
         for slot in self.slots:
             await self.release(slot)
 
-    async def _serve(self, listening: socket, door: Door) -> Closing:
+    async def _serve(self, name: str, listening: socket) -> Closing:
+        door = self._doors[name]
         # A duplicate: closing a server closes its descriptor, and this slot may be accepted from again.
         if door.announced is not None:
-            return Server(listening.dup(), lambda connection: _begin(connection, door))
+            return Server(listening.dup(), lambda connection: _begin(connection, self._doors[name]))
         return await asyncio.get_running_loop().create_server(
-            door.protocol,
+            lambda: self._doors[name].protocol(),
             sock=listening.dup(),
             backlog=BACKLOG,
             ssl=door.tls,
@@ -91,7 +98,6 @@ class Accepting:
 
 
 async def _take_rest(listening: socket, door: Door) -> None:
-    loop = asyncio.get_running_loop()
     waiting = []
     with suppress(BlockingIOError):
         while True:

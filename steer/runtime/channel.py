@@ -46,6 +46,11 @@ class ToControl(Protocol):
 class ToWorkers(Protocol):
     """What control sees of the workers: a WorkerHub or an InProcessLink."""
 
+    @property
+    def workers(self) -> frozenset[int]: ...
+
+    def tell(self, worker: int, value: object) -> None: ...
+
     def publish(self, value: object) -> bytes: ...
 
 
@@ -183,6 +188,13 @@ class WorkerHub:
                 wire.write(self._last)
         return body
 
+    def tell(self, worker: int, value: object) -> None:
+        """To this one, if it is connected. Raises ValueError for a value that is too large."""
+        data = frame(pack(value))
+        for wire, connected in self._wires.items():
+            if connected == worker:
+                wire.write(data)
+
     async def close(self) -> None:
         """What could go out goes out."""
         if self._server is not None:
@@ -226,6 +238,7 @@ class InProcessLink:
     """
 
     can_take = True
+    workers = frozenset({0})
 
     def __init__(self, to_control: Callable[[int, object], None], to_worker: Callable[[object], None]) -> None:
         self._to_control = to_control
@@ -234,6 +247,10 @@ class InProcessLink:
     def send(self, value: object) -> None:
         """As worker 0, to control."""
         asyncio.get_running_loop().call_soon(self._to_control, 0, value)
+
+    def tell(self, worker: int, value: object) -> None:
+        """From control, to the worker."""
+        asyncio.get_running_loop().call_soon(self._to_worker, value)
 
     def publish(self, value: object) -> bytes:
         """From control, to the worker. Nothing is packed: there is no newcomer to keep it for."""

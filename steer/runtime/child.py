@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, cast
 
 import uvloop
@@ -50,6 +51,9 @@ class WorkerService(Service, Protocol):
 
 class ControlService(Service, Protocol):
     """The control process's: told to drain when all workers have ended."""
+
+    async def reload(self) -> None:
+        """SIGHUP: make the edge follow its configuration file, or say in the log why not."""
 
 
 class Post(asyncio.Protocol):
@@ -88,6 +92,10 @@ class Post(asyncio.Protocol):
             self._unsent = snapshot
         else:
             self._send(tell(Report.SNAPSHOT, snapshot))
+
+    def keep_configuration(self, configuration: bytes) -> None:
+        """Give the supervisor the one that holds from now on (packed), for every process that it starts later."""
+        self._send(tell(Report.CONFIGURATION, configuration))
 
     def leave(self) -> None:
         """The last word. Reports that are under way still arrive."""
@@ -150,8 +158,8 @@ def serve_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaita
     return run_loop(_live_as_control(seat, start))
 
 
-def serve_alone(start: Callable[[], Awaitable[Service]], drain: float, on_ready: Callable[[], None]) -> int:
-    """`--workers 0`: everything in this process. SIGTERM or SIGINT drains, a second one ends at once."""
+def serve_alone(start: Callable[[], Awaitable[ControlService]], drain: float, on_ready: Callable[[], None]) -> int:
+    """`--workers 0`: all in this process. SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads."""
     return run_loop(_live_alone(start, drain, on_ready))
 
 
@@ -166,7 +174,7 @@ async def _live_as_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], 
     post = await Post.take(seat.supervisor)
     service = await start(seat, post)
     await service.accept(seat.slot)
-    obeying = spawn("orders", _obey(post, service))
+    obeying = spawn("orders", _obey(post, partial(_share, service)))
     post.say_ready()
     await post.ending.wait()
     if post.is_orphan:
@@ -181,14 +189,18 @@ async def _live_as_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], 
 async def _live_as_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaitable[ControlService]]) -> None:
     post = await Post.take(seat.supervisor)
     service = await start(seat, post)
+    obeying = spawn("orders", _obey(post, lambda order, slot: service.reload()))
     post.say_ready()
     await post.ending.wait()
+    obeying.cancel()
     await _drain(service, seat.drain)
     await service.stop()
     post.leave()
 
 
-async def _live_alone(start: Callable[[], Awaitable[Service]], drain: float, on_ready: Callable[[], None]) -> None:
+async def _live_alone(
+    start: Callable[[], Awaitable[ControlService]], drain: float, on_ready: Callable[[], None]
+) -> None:
     loop = asyncio.get_running_loop()
     ending, at_once = asyncio.Event(), asyncio.Event()
 
@@ -198,6 +210,7 @@ async def _live_alone(start: Callable[[], Awaitable[Service]], drain: float, on_
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     service = await start()
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", service.reload()))
     on_ready()
     await ending.wait()
     draining = spawn("drain", _drain(service, drain))
@@ -208,14 +221,18 @@ async def _live_alone(start: Callable[[], Awaitable[Service]], drain: float, on_
     await service.stop()
 
 
-async def _obey(post: Post, service: WorkerService) -> None:
+async def _obey(post: Post, do: Callable[[Order, int], Awaitable[None]]) -> None:
     while True:
         order, slot = await post.orders.get()
         try:
-            await (service.accept(slot) if order is Order.ACCEPT else service.release(slot))
+            await do(order, slot)
         except Exception:
-            # Out of descriptors, say: that slot's own worker will be back, and this one must go on.
-            logger.exception("could not %s slot %d", order, slot)
+            # Out of descriptors, say: a slot's own worker will be back, and this one must go on.
+            logger.exception("could not obey: %s, slot %d", order, slot)
+
+
+async def _share(service: WorkerService, order: Order, slot: int) -> None:
+    await (service.accept(slot) if order is Order.ACCEPT else service.release(slot))
 
 
 async def _let_go(seat: WorkerSeat, service: WorkerService) -> None:

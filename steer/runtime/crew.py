@@ -28,6 +28,8 @@ class Crew:
         self.places = places
         self.snapshot: bytes | None = None
         """The last one that control gave."""
+        self.configuration: bytes | None = None
+        """The last one that a reload brought."""
         self._selector = selector
 
     def living(self) -> Iterator[tuple[Place, Process]]:
@@ -111,8 +113,10 @@ class Crew:
             logger.error("process %d says what is no report (%s): killing it", process.pid, error)
             process.kill()
 
-    def _take(self, process: Process, report: Report, snapshot: bytes) -> None:
+    def _take(self, process: Process, report: Report, content: bytes) -> None:
         if report is Report.READY:
             process.is_ready = True
         elif report is Report.SNAPSHOT:
-            self.snapshot = snapshot
+            self.snapshot = content
+        elif report is Report.CONFIGURATION:
+            self.configuration = content

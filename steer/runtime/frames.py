@@ -10,8 +10,8 @@ import msgpack
 MAX_VALUE = 4 * 1024 * 1024
 """Bytes of one packed value: a snapshot of 20,000 nodes is about 2 MiB. More means a broken sender, not a big edge."""
 
-MAX_FRAME = MAX_VALUE + 16
-"""A snapshot on its way to the supervisor wears an envelope of at most 16 bytes."""
+MAX_FRAME = MAX_VALUE + 32
+"""A value on its way to the supervisor wears an envelope of at most 32 bytes."""
 
 _LENGTH = 4
 

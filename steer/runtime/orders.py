@@ -2,10 +2,12 @@
 
     supervisor -> worker     accept SLOT    take connections from this slot too: its own worker is dead or silent
                              release SLOT   its own worker is back: stop
+    supervisor -> control    reload         look at the configuration file (SIGHUP)
     supervisor -> any child  drain          finish what you have, then end
     child -> supervisor      ready          once: I do my work now
                              beat           every BEAT seconds: my loop turns
     control -> supervisor    snapshot BODY  the newest snapshot, for a worker that starts while control is dead
+                             configuration BODY   the configuration that holds from now on, for whoever starts later
 
 The end of the socketpair is a word too: the supervisor died, so the child drains and ends.
 """
@@ -23,6 +25,7 @@ BEAT = 0.5
 class Order(StrEnum):
     ACCEPT = "accept"
     RELEASE = "release"
+    RELOAD = "reload"
     DRAIN = "drain"
 
 
@@ -30,6 +33,7 @@ class Report(StrEnum):
     READY = "ready"
     BEAT = "beat"
     SNAPSHOT = "snapshot"
+    CONFIGURATION = "configuration"
 
 
 def give(order: Order, slot: int = -1) -> bytes:
@@ -37,9 +41,9 @@ def give(order: Order, slot: int = -1) -> bytes:
     return frame(pack([order.value, slot]))
 
 
-def tell(report: Report, snapshot: bytes = b"") -> bytes:
-    """A report as a frame. `snapshot` is a packed value of at most MAX_VALUE bytes, carried unread."""
-    return frame(pack([report.value, snapshot], most=MAX_FRAME))
+def tell(report: Report, content: bytes = b"") -> bytes:
+    """A report as a frame. `content` is a packed value of at most MAX_VALUE bytes, carried unread."""
+    return frame(pack([report.value, content], most=MAX_FRAME))
 
 
 def read_order(body: bytes) -> tuple[Order, int]:
@@ -51,8 +55,8 @@ def read_order(body: bytes) -> tuple[Order, int]:
 
 
 def read_report(body: bytes) -> tuple[Report, bytes]:
-    """The report and the snapshot that it carries, if any. Raises BrokenFrame."""
+    """The report and the value that it carries, if any. Raises BrokenFrame."""
     match unpack(body):
-        case [str(word), bytes(snapshot)] if word in Report.__members__.values():
-            return Report(word), snapshot
+        case [str(word), bytes(content)] if word in Report.__members__.values():
+            return Report(word), content
     raise BrokenFrame("not a report")

@@ -18,6 +18,8 @@ class WorkerSeat:
     """The last one that control published, packed (`frames.unpack`): a start needs no living control process."""
     control: Path
     """The Unix socket on which the control process awaits workers."""
+    configuration: bytes | None
+    """The last one that a reload brought, packed; None: that with which the edge started."""
     supervisor: socket.socket
     drain: float
     """Seconds that a drain may take."""
@@ -31,6 +33,8 @@ class ControlSeat:
     """The listening Unix socket for the workers. It outlives this process: connections wait in its queue."""
     snapshot: bytes | None
     """The last one that the control process before this one published, packed: go on with its numbers."""
+    configuration: bytes | None
+    """The last one that a reload brought, packed; None: that with which the edge started."""
     supervisor: socket.socket
     drain: float
 

@@ -1,6 +1,6 @@
 """Keeps the processes of an edge alive. No event loop, no threads: so forking is safe at any moment.
 
-It owns its children, the sockets and the last snapshot, and decides nothing about traffic. One round of its loop:
+It owns its children, the sockets, the last snapshot and configuration, and decides nothing about traffic. One round:
 
     start what is due -> wait (a signal, a report, 100 ms) -> bury the dead -> kill the lost -> share the slots
 
@@ -126,6 +126,8 @@ class Supervisor:
         for number in self._wakeup.recv(4096):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._on_terminate(signal.Signals(number).name)
+            elif number == signal.SIGHUP:
+                self._on_hangup()
 
     def _on_terminate(self, name: str) -> None:
         if self._phase is Phase.RUNNING:
@@ -134,6 +136,12 @@ class Supervisor:
         else:
             logger.warning("%s again: ending at once", name)
             self._deadline = 0.0
+
+    def _on_hangup(self) -> None:
+        if self._control.process is None:
+            logger.error("SIGHUP: no reload, since control is being started anew; ask again")
+        else:
+            self._crew.order(self._control, Order.RELOAD)
 
     def _begin_drain(self) -> None:
         self._phase = Phase.WORKERS_DRAIN
@@ -161,6 +169,7 @@ class Supervisor:
             workers=len(self._workers),
             sockets=self._sockets,
             snapshot=self._crew.snapshot,
+            configuration=self._crew.configuration,
             control=self._hub_path,
             supervisor=link,
             drain=self._drain,
@@ -173,6 +182,7 @@ class Supervisor:
             admin=self._admin,
             hub=self._hub,
             snapshot=self._crew.snapshot,
+            configuration=self._crew.configuration,
             supervisor=link,
             drain=self._drain,
         )

@@ -71,13 +71,16 @@ def choose_next(
 
     First the other nodes of the datacentre of the last try, then other serving datacentres by weight, then those of
     weight 0. Where no datacentre is usable, the rest of the tiers. A node that this worker avoids comes after all
-    others. A pinned hostname stays in its datacentre.
+    others. A pinned hostname stays in its datacentre. The tables may be of a later configuration than the request,
+    which its group or pool has left.
     """
     if facts.entry.pinned is not None:
-        here = tables.places[facts.pool].get(facts.entry.pinned.datacentre, ())
+        here = tables.places.get(facts.pool, {}).get(facts.entry.pinned.datacentre, ())
         slot = _first_free(here, tried, load, now, dice)
         return _again(slot, tried, ("pinned",)) if slot else Refusal("no_node_here", ("pinned",))
-    plan = tables.plans[facts.entry.group][facts.pool]
+    plan = tables.plans.get(facts.entry.group, {}).get(facts.pool)
+    if plan is None:
+        return Refusal("no_node", ("no_node",))
     sets = _sets_for_retry(plan, tried[-1].datacentre, dice)
     slot = _first_free(sets, tried, load, now, dice)
     if slot is None:

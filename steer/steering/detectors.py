@@ -3,10 +3,10 @@
 A gateway failure adds to the gateway run; a 502, 503 or 504 adds to both; another 5xx breaks the gateway run and adds
 to the run of 5xx; a success breaks both. Connection failures say nothing about 5xx: they leave that run as it is.
 
-Workers ship a failure at once and count successes up for 100 ms. So a success that comes with a failure of its own
-worker is known to be older than it, and breaks the runs for certain; of one that comes as a count it is not known
-whether it was before or after failures of the same 100 ms at other workers. Such a count breaks only what is older.
-Otherwise the counts of the time just before a node died would hide its death for as long as they trickle in. And a
+Workers ship a failure at once and count successes up for 100 ms. A success that comes with a failure of its own worker
+has its time with it, and breaks what is older, whoever saw it; of one that comes as a count it is not known whether it
+was before or after failures of the same 100 ms. Such a count breaks only what is older than it can be. Otherwise the
+successes of the time just before a node died would hide its death for as long as they trickle in. And a
 failure that comes late (a worker holds back what may be the request's own fault) counts for no run that a success has
 broken since.
 """
@@ -80,7 +80,11 @@ class Runs:
 
     def break_off_before(self, counted_at: float) -> None:
         """Successes of the last moments before `counted_at` (monotonic), as a count."""
-        broken_at = self._broken_at = max(self._broken_at, counted_at - COUNTS_LAG)
+        self.break_off_at(counted_at - COUNTS_LAG)
+
+    def break_off_at(self, succeeded_at: float) -> None:
+        """A success at that time (monotonic), which a worker may have told late."""
+        broken_at = self._broken_at = max(self._broken_at, succeeded_at)
         while self._gateway and self._gateway[0] <= broken_at:
             self._gateway.popleft()
         while self._errors and self._errors[0].at <= broken_at:

@@ -109,7 +109,7 @@ class Ledger:
         if record is None:
             return ()
         if observation.successes:
-            record.runs.break_off()
+            record.runs.break_off_at(observation.succeeded_at)
             record.succeed(observation.successes, mono)
             self._forgive(record, observation.successes)
         record.note_reach(observation)

@@ -263,7 +263,7 @@ class Observation:
     """One failure (or one trial's outcome), shipped from a worker at once.
 
     `successes` is how many tries on this node succeeded at that worker since it last said anything of the node,
-    before this outcome: so "consecutive" is exact for each worker.
+    before this outcome, and `succeeded_at` when the last one did: so "consecutive" is exact over all workers.
     """
 
     node: str
@@ -276,6 +276,8 @@ class Observation:
     path: str = ""
     latency: float = 0.0
     successes: int = 0
+    succeeded_at: float = 0.0
+    """Monotonic, like `at`; 0: never."""
     trial: int = 0
     """The number of the trial that this was, 0: ordinary traffic."""
 

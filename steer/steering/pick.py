@@ -13,7 +13,7 @@ MOST_TRIALS_REMEMBERED = 64
 
 
 class Load:
-    """A worker's own view of the nodes, by `node.index`. For the life of a configuration in one worker; mutable.
+    """A worker's own view of the nodes, by `node.index`. For the life of one worker; mutable.
 
     `in_flight`: requests on the node, those that wait for a connection included. `avoid_until`: monotonic time until
     which this worker chooses the node only if there is nothing else (it refused a connection). `trials_used`: numbers
@@ -30,6 +30,11 @@ class Load:
 
     def __repr__(self) -> str:
         return f"<Load [{sum(self.in_flight)} in flight on {len(self.in_flight)} nodes]>"
+
+    def begin(self, index: int) -> None:
+        """A node that is new has this place, which may be one more than there were."""
+        for numbers in (self.in_flight, self.avoid_until, self.turns):
+            numbers[index : index + 1] = [0]
 
     def copy(self) -> Load:
         """The same numbers, to try a decision on without taking part in it."""

@@ -69,19 +69,19 @@ def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None
 
 def test_what_is_wrong_does_not_hide_what_is_not_built(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "steer.yaml"
-    path.write_text(RIGHT.replace("{id: 1}", "{id: 0}").replace("name: edge-a", "name: edge-a, watch: true"))
+    path.write_text(RIGHT.replace("{id: 1}", "{id: 0}").replace("{one: 1}", "{one: 1}, spill: true"))
     result = run(app, str(path))
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         f"{path}:4: datacentres.one.id: must be 1 or more, got 0",
-        f"{path}:2: edge.watch: is not built yet (reloading when the file changes)",
+        f"{path}:6: groups.website.spill: is not built yet (spilling over to the next datacentre)",
         f"{path}: 1 problem, 1 part not built yet: steer run refuses the file as it is",
     ]
 
 
 def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "steer.yaml"
-    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}").replace("name: edge-a", "name: edge-a, watch: true"))
+    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}, spill: true"))
     result = run(app, str(path), "--json")
     assert result.exit_code == 1
     place = {"file": str(path), "hint": ""}
@@ -92,10 +92,10 @@ def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
         "not_built": [
             {
                 "file": str(path),
-                "line": 2,
-                "path": "edge.watch",
+                "line": 6,
+                "path": "groups.website.spill",
                 "message": "is not built yet",
-                "hint": "reloading when the file changes",
+                "hint": "spilling over to the next datacentre",
             }
         ],
     }

@@ -29,7 +29,7 @@ def test_each_row_of_the_table_is_about_something_that_the_schema_has(row: Any) 
         ("timeouts: {connect: 1s}", "proxy_protocol: v2"),
         ("two: 50}}", "two: 50}, spill: false, stable: none, trickle: 0%, rules: [], writes: any-site}"),
         ("two: 50}}", "two: 50}, failover: {automatic: false, after: 5s}, rpo_probe: null}"),
-        ("edge: {name: edge-a}", "edge: {name: edge-a, watch: false, canaries: ['192.0.2.1:53', 'www.example:443']}"),
+        ("edge: {name: edge-a}", "edge: {name: edge-a, watch: true, canaries: ['192.0.2.1:53', 'www.example:443']}"),
         ("    redirect_to_https: true", "    protocols: [http/1.1, h2]\n    client_address: peer\n    tcp: null"),
         ("{id: 1}", "{id: 1, location: [0, 0], redis: null, label: One}"),
         ("services:", "geo: {database: null}\nplans: {}\ndrills: {}\nnotifications: []\nservices:"),
@@ -46,7 +46,6 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
         ("timeouts: {connect: 1s}", "algorithm: {hash: client}", "pools.web.algorithm"),
         ("two: 50}}", "two: 50}, stable: client}", "groups.website.stable"),
         ("two: 50}}", "two: 50}, trickle: 2%}", "groups.website.trickle"),
-        ("edge: {name: edge-a}", "edge: {name: edge-a, watch: true}", "edge.watch"),
         ("services:", "affinity_keys: {file: keys.yaml}\nservices:", "affinity_keys"),
         ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
     ],
@@ -58,6 +57,6 @@ def test_what_asks_for_something_is_named(write: Any, right: str, old: str, new:
 
 
 def test_a_configuration_that_came_from_no_file_is_asked_too() -> None:
-    data = {"version": 1, "edge": {"name": "a", "watch": True}, "listeners": []}
+    data = {"version": 1, "edge": {"name": "a"}, "listeners": [], "affinity_keys": {"file": "keys"}}
     config = Config.model_validate({**data, "datacentres": {}, "pools": {}, "groups": {}, "services": {}})
-    assert [problem.path for problem in unbuilt(config)] == ["edge.watch"]
+    assert [problem.path for problem in unbuilt(config)] == ["affinity_keys"]

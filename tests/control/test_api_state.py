@@ -107,7 +107,7 @@ async def test_an_unknown_name_is_404_and_says_what_there_is(admin: RunningAdmin
     assert (answer.status, answer.body["detail"]) == (404, said)
 
 
-@pytest.mark.parametrize("path", ["/edges", "/previews", "/runs", "/drills", "/sessions", "/events", "/config/diff"])
+@pytest.mark.parametrize("path", ["/edges", "/previews", "/runs", "/drills", "/sessions", "/events"])
 async def test_what_is_not_built_does_not_exist(admin: RunningAdmin, path: str) -> None:
     answer = await admin.get(f"/api/v1{path}")
     assert answer.status == 404

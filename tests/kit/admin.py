@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from multidict import CIMultiDictProxy
 
+from steer.config import Change
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
 from steer.control.context import AdminContext, CertificateView, WorkerView
@@ -24,6 +25,7 @@ from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
 from steer.control.tokens import Role, Tokens, create_token, write_local_token
+from steer.errors import ConfigError, Problem
 from steer.steering.model import Group, Node, Pinned, Pool, Route, Service, Topology
 from tests.kit.clock import ManualClock
 
@@ -94,6 +96,10 @@ class RunningAdmin:
         return await self.call("GET", path, role=role, headers=headers)
 
 
+async def _no_file() -> tuple[Change, ...]:
+    raise ConfigError((Problem("steer.yaml", 3, "pools.web", "is not there"), Problem("steer.yaml", 4, "", "is odd")))
+
+
 def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminContext:
     totals = Totals(topology(), clock)
     events = Events(clock, stream=StringIO())
@@ -110,6 +116,8 @@ def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminCo
         certificates=lambda: (
             CertificateView("certs/www.pem", ("www.agency.example",), clock.wall() + 86400, ("https",)),
         ),
+        reload=_no_file,
+        diff=_no_file,
         redacted_config=lambda: {"version": 1, "admin": {"metrics_token": "hidden"}},
         clock=clock,
     )

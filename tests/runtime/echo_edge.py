@@ -21,7 +21,7 @@ from steer.errors import SteerError
 from steer.runtime.accepting import Accepting, Door
 from steer.runtime.channel import ControlLink, WorkerHub
 from steer.runtime.child import Post, serve_control, serve_worker
-from steer.runtime.frames import unpack
+from steer.runtime.frames import pack, unpack
 from steer.runtime.seats import ControlSeat, Timing, WorkerSeat
 from steer.runtime.sockets import bind_listeners
 from steer.runtime.supervisor import Supervisor
@@ -107,6 +107,9 @@ class NumberingControl:
         await self._hub.start()
         self._publish()
         return self
+
+    async def reload(self) -> None:
+        self._post.keep_configuration(pack({"reloads": 1}))
 
     async def drain(self, within: float) -> None:
         """Nothing to finish."""

@@ -31,6 +31,9 @@ class Patient:
                 os.kill(os.getpid(), signal.SIGINT)
             await asyncio.Event().wait()
 
+    async def reload(self) -> None:
+        self.log.append("reload")
+
     async def stop(self) -> None:
         self.log.append("stop")
 

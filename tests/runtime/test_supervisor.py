@@ -188,7 +188,7 @@ class TestTheEnd:
         until(lambda: not any(is_alive(pid) for pid in children), "the children's end")
 
     @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
-    def test_is_not_brought_by_the_signals_of_features_that_are_not_there(
+    def test_is_not_brought_by_signals_that_ask_for_something_else(
         self, edge: RunningEdge, number: signal.Signals
     ) -> None:
         before = edge.workers()

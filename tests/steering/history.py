@@ -42,11 +42,20 @@ class History:
         client: str = "",
         path: str = "",
         successes: int = 0,
+        succeeded_at: float = 0.0,
         trial: int = 0,
     ) -> None:
         for _ in range(times):
             seen = Observation(
-                node, outcome, self.mono, client=client, path=path, status=500, successes=successes, trial=trial
+                node,
+                outcome,
+                self.mono,
+                client=client,
+                path=path,
+                status=500,
+                successes=successes,
+                succeeded_at=succeeded_at,
+                trial=trial,
             )
             self.changes += self.ledger.observe(seen, self.now, self.mono)
 

@@ -33,8 +33,19 @@ def test_consecutive_means_over_all_workers() -> None:
 def test_a_success_before_the_failure_breaks_the_run() -> None:
     history = History(town(2, 1))
     history.fail("wlg-1", 2)
-    history.fail("wlg-1", 2, successes=1)
+    succeeded_at = history.mono
+    history.wait(0.001)
+    history.fail("wlg-1", 2, successes=1, succeeded_at=succeeded_at)
     assert history.state("wlg-1") is SERVING
+
+
+def test_successes_of_a_worker_before_the_failures_of_others_do_not_hide_them() -> None:
+    history = History(town(2, 1))
+    alive_at = history.mono
+    for _ in range(3):
+        history.wait(0.02)
+        history.fail("wlg-1", successes=5, succeeded_at=alive_at)
+    assert history.state("wlg-1") is EJECTED
 
 
 def test_a_success_that_is_observed_breaks_the_run() -> None:

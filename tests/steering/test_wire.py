@@ -59,6 +59,7 @@ OBSERVATIONS = st.builds(
     path=NAMES,
     latency=SECONDS,
     successes=st.integers(0, 1000),
+    succeeded_at=SECONDS,
     trial=st.integers(0, 1000),
 )
 

@@ -20,6 +20,11 @@ class Budget:
         self._in_flight = in_flight
         self._retrying = 0
 
+    def follow(self, rules: RetryRules, nodes: tuple[int, ...]) -> None:
+        """Other rules from now on, or other nodes. What was taken still counts."""
+        self._rule = RetryBudget(rules)
+        self._nodes = nodes
+
     def take(self) -> bool:
         """One retry, if the budget has it. Each that was taken is given back when its request is over."""
         if not self._rule.may_retry(sum(self._in_flight[index] for index in self._nodes), self._retrying):

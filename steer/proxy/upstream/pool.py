@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from dataclasses import replace
 from time import monotonic
 from typing import Protocol
 
@@ -126,6 +127,11 @@ class NodePool:
         for connection in tuple(self._idle):
             connection.close()
         self._idle.clear()
+
+    def retire(self) -> None:
+        """The node is not ours any more: connections end with what they are doing."""
+        self.settings = replace(self.settings, keepalive=replace(self.settings.keepalive, most=0))
+        self.close_idle()
 
     def close(self) -> None:
         """Close everything; exchanges hear of it through their connections."""
