@@ -19,6 +19,10 @@ class Histogram:
         self._seen: list[float] = []
         self.observe = self._seen.append
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._seen
+
     def drain(self) -> list[float]:
         """Count by bucket, then the sum; starts anew. Empty when nothing was observed."""
         if not self._seen:
@@ -34,7 +38,7 @@ class Counters:
     """Increments since the last `drain`."""
 
     def __init__(self, nodes: tuple[str, ...]) -> None:
-        self._nodes = nodes
+        self._nodes = list(nodes)
         self.successes = [0] * len(nodes)
         self.succeeded_at = [0.0] * len(nodes)
         """When the last of them was, in monotonic seconds."""
@@ -46,6 +50,18 @@ class Counters:
         self.upstream = [Histogram() for _ in nodes]
         self.pinned = [Histogram() for _ in nodes]
         """The same for debug hostnames, whose requests are no evidence."""
+
+    def begin(self, index: int, node: str) -> None:
+        """A node that is new has this place, which may be one more than there were."""
+        self._nodes[index : index + 1] = [node]
+        self.successes[index : index + 1] = [0]
+        self.succeeded_at[index : index + 1] = [0.0]
+        self.upstream[index : index + 1] = [Histogram()]
+        self.pinned[index : index + 1] = [Histogram()]
+
+    def is_clear(self, index: int) -> bool:
+        """Nothing of the node waits to be drained."""
+        return not self.successes[index] and self.upstream[index].is_empty and self.pinned[index].is_empty
 
     def take_successes(self, index: int) -> int:
         """The successes of a node not yet told, which go along with a failure of it."""

@@ -1,6 +1,7 @@
 """The data plane of one worker: what all its connections share, and its tick.
 
-For the life of the worker: settings, deadlines, counters, log, one pool of connections for each node.
+For the life of the worker: deadlines, counters, log.
+For the life of a configuration: settings, one pool of connections for each node. `reconfigure` carries over what stays.
 For the life of a snapshot: the tables that steering chooses by. `apply` swaps them whole.
 """
 
@@ -24,6 +25,7 @@ from steer.proxy.evidence import Doubt
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http.forwarding import pseudonym
+from steer.proxy.places import Placing, place
 from steer.proxy.records import Recorder
 from steer.proxy.served import Served
 from steer.proxy.settings import PlaneSettings, PoolSettings
@@ -78,6 +80,8 @@ class DataPlane:
         }
         self.connections: set[Served] = set()
         self._open: Counter[str] = Counter()
+        self.behind = 0
+        """Connections of HTTP/2 that have sent more frames than the loop's turn had time for."""
         self._awaited: set[Served] = set()
         self._ended = asyncio.Event()
         self.report = report
@@ -94,6 +98,47 @@ class DataPlane:
         """Steer by this snapshot from now on. An older one than the present is passed over."""
         if snapshot.number > self.tables.snapshot.number:
             self.tables = self.tables.with_snapshot(snapshot, monotonic())
+
+    def reconfigure(self, settings: PlaneSettings, topology: Topology, snapshot: Snapshot) -> None:
+        """Serve by these from now on. Requests in flight end by what they began with; connections go on.
+
+        A snapshot that is older than the present one is passed over. Must not fail half way: whatever can be wrong
+        with the configuration was found while its settings were made.
+        """
+        if snapshot.number < self.tables.snapshot.number:
+            snapshot = self.tables.snapshot
+        placing = place(self.tables.topology, self.settings, topology, settings, self._is_unused)
+        self._place_nodes(placing)
+        self.recorder.begin_configuration()
+        self.settings = settings = placing.settings
+        self.pools = settings.pools
+        self.reveal = settings.reveal
+        self.health_path = settings.health_path.encode()
+        self.tables = Tables(placing.topology, snapshot, monotonic(), settings.worker)
+        listeners = {listener.name: listener for listener in settings.listeners}
+        for connection in self.connections:
+            connection.listener = listeners.get(connection.listener.name, connection.listener)
+
+    def _is_unused(self, index: int) -> bool:
+        """Nothing of the node that had this place is under way, or waits to be told."""
+        return not self.load.in_flight[index] and not self.doubts and self.counters.is_clear(index)
+
+    def _place_nodes(self, placing: Placing) -> None:
+        topology, settings = placing.topology, placing.settings
+        for index in placing.fresh:
+            node = topology.nodes[index]
+            self.load.begin(index)
+            self.counters.begin(index, node.name)
+            pool = new_pool(node.name, settings.addresses[index], settings.pools[node.pool])
+            self.upstreams[index : index + 1] = [pool]
+        for index in placing.gone:
+            self.upstreams[index].retire()
+        for name, steered in topology.pools.items():
+            members = tuple(node.index for node in steered.nodes)
+            for index in members:
+                self.upstreams[index].settings = settings.pools[name]
+            fresh = Budget(steered.retries, members, self.load.in_flight)
+            self.budgets.setdefault(name, fresh).follow(steered.retries, members)
 
     def observe(self, witness: Witness, verdict: Verdict, outcome: Outcome, status: int) -> None:
         """Something counts as evidence: tell control at once."""
