@@ -31,20 +31,28 @@ class Deadlines:
 
     def __init__(self, now: float) -> None:
         self._swept = int(now / TICK)
-        self._buckets: defaultdict[int, list[Expiring]] = defaultdict(list)
+        self._buckets: defaultdict[int, dict[Expiring, None]] = defaultdict(dict)
 
     def watch(self, item: Expiring) -> None:
         """Call when `item.deadline < item.watched`; calling it more often costs time, nothing else."""
         if item.deadline == inf:
             return
+        self._take_out(item)
         tick = max(int(item.deadline / TICK) + 1, self._swept + 1)
         item.watched = tick * TICK
-        self._buckets[tick].append(item)
+        self._buckets[tick][item] = None
 
     def forget(self, item: Expiring) -> None:
-        """The item is gone; what is left of it in a bucket is passed over."""
+        """The item is gone, and nothing of it stays here: a connection's buffers for TLS are half a megabyte."""
+        self._take_out(item)
         item.deadline = inf
         item.watched = inf
+
+    def _take_out(self, item: Expiring) -> None:
+        if item.watched != inf:
+            bucket = self._buckets.get(round(item.watched / TICK))
+            if bucket is not None:
+                bucket.pop(item, None)
 
     def sweep(self, now: float) -> None:
         """Expire what is due. Call once each tick with monotonic seconds; a late call makes up for the missed ticks."""
@@ -55,10 +63,10 @@ class Deadlines:
             if items is not None:
                 self._sweep_bucket(items, self._swept * TICK, now)
 
-    def _sweep_bucket(self, items: list[Expiring], time: float, now: float) -> None:
+    def _sweep_bucket(self, items: dict[Expiring, None], time: float, now: float) -> None:
         for item in items:
             if item.watched != time:
-                continue
+                continue  # one that was swept before it has ended this one, or moved it
             item.watched = inf
             if item.deadline <= now:
                 item.expire(now)

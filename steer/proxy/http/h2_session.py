@@ -42,6 +42,7 @@ CONNECTION_WINDOW = 1024 * 1024
 """The same for all streams together: what one client can make the edge keep of its uploads."""
 MAX_TABLE = 4096
 """Bytes of the compressor's table, HPACK's default: a client may allow 4 GiB, and the edge would fill them."""
+REQUEST_WORTH = 4096
 EVERYTHING = 2**31 - 1
 """The last stream of a GOAWAY that announces an end and refuses nothing yet."""
 
@@ -91,16 +92,19 @@ class _Connection(H2Connection):
 class Session:
     """The server's side of one connection. `over` says, in a sentence, why it ended for the client's fault."""
 
-    def __init__(self, listener: SessionListener, streams: int, head: int) -> None:
+    def __init__(self, listener: SessionListener, streams: int, head: int, now: float) -> None:
+        """`streams` at once, each with a head of `head` bytes; `now` in monotonic seconds."""
         self.over = ""
         self.client_leaves = False
         self.flooded = False
+        self.worth = 0
+        """Of the frames of the last `receive`, in bytes; a request counts as `REQUEST_WORTH`."""
         self._listener = listener
         self._streams = streams
         self._head = head
         self._largest_block = MAX_BLOCK * head
         self._reader = FrameReader()
-        self._purse = Purse()
+        self._purse = Purse(now)
         self._h2 = _make_connection(streams, head)
         self._preface = frames.PREFACE
         self._is_first = True
@@ -109,13 +113,14 @@ class Session:
         self._continuations = 0
         self._live: set[int] = set()
         self._out = bytearray()
-        self._now = 0.0
+        self._now = now
 
     # Receiving...
 
     def receive(self, data: bytes, now: float, most: int) -> bool:
         """Take bytes, and at most so many frames; True: more of them wait, call again with b""."""
         self._now = now
+        self.worth = 0
         if data:
             self._reader.feed(self._after_preface(data) if self._preface else data)
         for _ in range(most):
@@ -124,6 +129,7 @@ class Session:
             frame = self._reader.take()
             if frame is None:
                 return False
+            self.worth += REQUEST_WORTH if frame.kind == frames.HEADERS else frame.size
             self._take(frame)
         return not self.over and self._reader.has_whole
 
