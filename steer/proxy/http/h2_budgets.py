@@ -2,7 +2,8 @@
 
 A budget is a bucket of tokens: `begin` at first, `burst` at most, `rate` more each second. A frame that carries no
 request, no payload and no answer takes one. Honest clients stay far below; a flood is told to calm down
-(ENHANCE_YOUR_CALM) and loses its connection. Without them a frame of nine bytes costs the edge some 50 microseconds, and its sender nothing.
+(ENHANCE_YOUR_CALM) and loses its connection. Without them a frame of nine bytes costs the edge some 50 microseconds,
+and its sender nothing.
 
 Beside the budgets stand three hard limits: `limits.streams` at once, `limits.head` for a head (its compressed
 form may be `MAX_BLOCK` times as long before it is not even read), and `MAX_CONTINUATIONS`.
