@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 REFUSALS = {failure.name: failure for failure in (NO_NODE, NO_NODE_HERE, BUSY, NOT_ALLOWED)}
 AVOID_S = 1.0
 """How long a worker avoids a node that refused it, for itself: until control has surely spoken."""
+MAX_PASSED_OVER = 64 * 1024
+"""Bytes of a request that are read after its response has begun."""
 CHOOSE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(6)
 """Where an exchange is; decides what a passed deadline means. Plain integers: they are compared for each request."""
 
@@ -65,6 +67,7 @@ class Exchange:
         "_kept",
         "_kept_size",
         "_on_node",
+        "_passed_over",
         "_refreshed",
         "_relayed",
         "_replayable",
@@ -124,6 +127,7 @@ class Exchange:
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._replayable = True
+        self._passed_over = 0
         # Of the present try.
         self.connection: UpstreamConnection | None = None
         self._tries = 0
@@ -238,6 +242,9 @@ class Exchange:
 
     def request_payload(self, payload: bytes, trailers: tuple[bytes, ...] | None) -> None:
         """A piece of the request's body. `trailers` is None until the body ends."""
+        if self.phase >= RELAY:
+            self._pass_over(len(payload))
+            return
         data = payload
         if self.head.chunked:
             data = chunk(payload)
@@ -245,7 +252,7 @@ class Exchange:
                 data += last_chunk(trailers)
         self.request_done = trailers is not None
         connection = self.connection
-        if self.phase < RELAY and (self._replayable or connection is None):
+        if self._replayable or connection is None:
             self._kept.append(data)
             self._kept_size += len(data)
         if connection is None:
@@ -256,6 +263,13 @@ class Exchange:
             self._keep_while_useful()
             if self.request_done:
                 self._enter(AWAIT_HEAD, self.settings.timeouts.response_head)
+
+    def _pass_over(self, size: int) -> None:
+        """The response has begun: the node gets no more of the request, so its connection is not used again. A little
+        is read, because the client may only look at the response when it has sent all."""
+        self._passed_over += size
+        if self._passed_over > MAX_PASSED_OVER:
+            self.stream.hold_body(True)
 
     def _keep_while_useful(self) -> None:
         """Forget the sent part of the body when no retry could use it."""

@@ -72,6 +72,17 @@ def test_what_comes_right_behind_the_head_goes_into_the_tunnel(place: Place) -> 
         assert client.read_some(28) == b"from the nodefrom the client"
 
 
+def test_a_tunnel_goes_through_tls(place: Place) -> None:
+    place.origin.on(place.path, SWITCHED, echo)
+    data = bytes(range(256)) * 2000
+    with place.secure_client() as client:
+        client.send(place.filled(asked()))
+        assert client.read_head().status == 101
+        client.send(data)
+        assert client.read_some(len(data)) == data
+    place.origin.wait_for_end(place.seen().connection)
+
+
 def test_a_node_that_says_no_is_heard_and_the_connection_stays(place: Place) -> None:
     place.origin.on(place.path, response("HTTP/1.1 403 Forbidden", "Content-Length: 2", body=b"no"))
     with place.client() as client:
