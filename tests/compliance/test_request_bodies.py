@@ -288,6 +288,8 @@ def test_a_request_that_ends_after_its_answer_began_was_not_sent_whole(place: Pl
         assert client.read_head().status == 200
         assert client.read_some(6) == b"1\r\na\r\n"
         client.send(b"y" * 10)
+        with place.client() as other:  # one worker: when this is answered, those bytes have been read
+            assert other.ask(place.filled(request("GET {path}-meanwhile HTTP/1.1"))).status == 200
         more.set()
         assert client.read_some(5) == b"0\r\n\r\n"
         place.still_works(client)
