@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from math import inf
 
 from hypothesis import given
@@ -32,6 +33,17 @@ def test_an_item_expires_after_its_deadline_and_once() -> None:
     deadlines.sweep(101.2)
     deadlines.sweep(105.0)
     assert item.expired == [101.2]
+
+
+def test_a_forgotten_item_is_not_kept_until_its_time() -> None:
+    deadlines = Deadlines(100.0)
+    item = watched(deadlines, 175.0)
+    item.deadline = 101.0
+    deadlines.watch(item)
+    deadlines.forget(item)
+    seen = weakref.ref(item)
+    del item
+    assert seen() is None
 
 
 def test_a_deadline_that_moved_on_is_looked_at_again_when_it_is_due() -> None:
