@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from tests.scenarios.processes import has_connection_to, until
 from tests.scenarios.town import Edge, configuration, over_tls, town
 from tests.scenarios.traffic import HOST, LOCAL
 
@@ -68,3 +69,5 @@ async def browser(port: int, tls: ssl.SSLContext | None) -> AsyncIterator[aiohtt
     scheme = "https" if tls is not None else "http"
     async with aiohttp.ClientSession(f"{scheme}://{HOST}:{port}", connector=connector) as session:
         yield session
+    # The library gives TLS connections away before they are closed, and a loop that ends meanwhile would leave them.
+    await until(lambda: not has_connection_to(port), "the client's connections are closed")

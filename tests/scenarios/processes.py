@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 PATIENCE = 15.0
@@ -64,12 +64,20 @@ def memory(pid: int) -> int:
 
 def connections_to(port: int) -> dict[int, int]:
     """The client's port -> the inode of the server's end, for each connection; 0: nobody has accepted it yet."""
-    found = {}
+    return {there: inode for here, there, state, inode in _tcp() if here == port and state == ESTABLISHED}
+
+
+def has_connection_to(port: int) -> bool:
+    """Whether this process holds a socket that is or was connected there."""
+    own = _sockets(os.getpid())
+    return any(inode in own for _, there, _, inode in _tcp() if there == port)
+
+
+def _tcp() -> Iterator[tuple[int, int, str, int]]:
+    """Port here, port there, state, inode."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, remote, state, _, _, _, _, _, inode, *_ = line.split()
-        if state == ESTABLISHED and _port(local) == port:
-            found[_port(remote)] = int(inode)
-    return found
+        yield _port(local), _port(remote), state, int(inode)
 
 
 def holders(port: int, pids: Iterable[int]) -> dict[int, int]:

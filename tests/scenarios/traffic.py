@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -220,8 +220,3 @@ class Load:
             else:
                 await connection.close()
         self.answers.append(Answer(began, time.time(), client, response, failure))
-
-
-async def for_each(connections: list[Connection], do: Callable[[Connection], Awaitable[Response]]) -> list[Response]:
-    """All at the same time."""
-    return await asyncio.gather(*(do(connection) for connection in connections))
