@@ -20,6 +20,11 @@ A request whose node has an idle connection needs no task, no future, no timer: 
 looks at (`deadlines.py`), metrics are integers that are shipped ten times a second (`counters.py`), and lines of the
 access log wait for the tick (`records.py`, `access_log.py`).
 
+A connection of a TCP service (`tcp.py`) goes the same way as a whole: choose, connect, relay (`relay.py`), settle.
+
+Whose connection it is may be told by others: in front of its bytes (`proxy_protocol.py`), or in a request's fields
+(`http/introduction.py`). `served.py` is what the plane asks of a client's connection, whatever protocol it speaks.
+
 `stream.py` is the seam to the client's side: what an exchange asks of it, whatever protocol it speaks. `http/` is
 bytes to values and back, without sockets. What goes wrong is a value of `steer.errors`, never raised here.
 """
