@@ -58,7 +58,6 @@ def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None
     result = run(app, str(path), "--no-files")
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        f"{path}:17: listeners[0].protocols: is not built yet (HTTP/2)",
         f"{path}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)",
         f"{path}:32: datacentres.auckland.redis: is not built yet (a datacentre's Redis)",
         f"{path}:66: services.www.affinity: is not built yet (affinity)",
