@@ -87,7 +87,7 @@ class H2Client:
 
     def __init__(
         self,
-        port: int,
+        port: int | socket.socket,
         tls: ssl.SSLContext,
         server_name: str = HOST,
         *,
@@ -95,8 +95,9 @@ class H2Client:
         credit: bool = True,
         begin: bool = True,
     ) -> None:
+        """A port, or a connection on which something has been said already."""
         tls.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) if isinstance(port, int) else port
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = tls.wrap_socket(plain, server_hostname=server_name)
         assert self.socket.selected_alpn_protocol() == "h2"

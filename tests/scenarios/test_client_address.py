@@ -13,8 +13,9 @@ import pytest
 
 from steer.proxy.proxy_protocol import Endpoints, HeaderReader, Version, encode
 from tests.kit.certificates import Authority
-from tests.kit.client import Client, Cut, Response
+from tests.kit.client import PATIENCE, Client, Cut, Response
 from tests.kit.edge import HOST, RunningEdge, Tree, configuration, running_edge
+from tests.kit.h2_client import H2Client
 from tests.kit.origin import Origin
 from tests.scenarios.processes import wait_until
 
@@ -110,7 +111,11 @@ def edge(
         secure={
             "client_address": "proxy_protocol",
             "trusted_proxies": TRUSTED,
-            "protocols": ["http/1.1"],
+            "tls": {"certificates": [pair]},
+        },
+        h2={
+            "client_address": "x_forwarded_for",
+            "trusted_proxies": TRUSTED,
             "tls": {"certificates": [pair]},
         },
     )
@@ -209,6 +214,31 @@ def test_a_proxy_header_tells_it_for_the_whole_connection(edge: RunningEdge, ori
         assert client.read().status == 200
         assert client.ask(request("/", host=PINNED)).status == 200
     assert seen(origin, path)["x-forwarded-for"] == edge.entry(path)["client"] == TOLD
+
+
+def test_on_http_2_each_stream_is_of_the_client_that_is_told(
+    edge: RunningEdge, origin: Origin, authority: Authority
+) -> None:
+    with H2Client(edge.port("h2"), authority.trust()) as client:
+        for stream, address in ((1, "203.0.113.1"), (3, "203.0.113.2")):
+            told = (("x-forwarded-for", f"198.51.100.9, {address}"), ("x-request-id", f"told-{stream}"))
+            answer = client.ask(stream, f"/h2-{stream}", *told)
+            assert (answer.status, answer.get("x-request-id")) == (200, f"told-{stream}")
+            fields_seen = seen(origin, f"/h2-{stream}")
+            assert fields_seen["x-forwarded-for"] == f"198.51.100.9, {address}, 127.0.0.1"
+            assert fields_seen["via"].startswith("2.0 ")
+            assert edge.entry(f"/h2-{stream}")["client"] == address
+
+
+def test_http_2_behind_a_proxy_header_is_of_its_client(
+    edge: RunningEdge, announced_nodes: dict[str, AnnouncedNode], authority: Authority
+) -> None:
+    with socket.create_connection(("127.0.0.1", edge.port("secure")), PATIENCE) as plain:
+        plain.sendall(encode("v2", Endpoints("203.0.113.77", 4711, "198.51.100.1", 443)))
+        with H2Client(plain, authority.trust()) as client:
+            assert client.ask(1, "/v2/h2").status == 200
+    assert edge.entry("/v2/h2")["client"] == "203.0.113.77"
+    assert [(source, port) for source, port, _ in asked(announced_nodes["v2"], "/v2/h2")] == [("203.0.113.77", 4711)]
 
 
 def test_it_stands_before_tls(edge: RunningEdge, origin: Origin, authority: Authority) -> None:
