@@ -255,6 +255,7 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         retries=_retries(pool),
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
+        protocol=pool.protocol,
         proxy_protocol=pool.proxy_protocol,
         manner=(pool.protocol, pool.proxy_protocol, pool.upstream_tls),
         idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,

@@ -40,7 +40,6 @@ UNBUILT = (
     Unbuilt("geo.networks", "geography"),
     Unbuilt("geo.regions", "geography"),
     Unbuilt("datacentres.*.redis", "a datacentre's Redis"),
-    Unbuilt("pools.*.protocol", "a pool of this protocol", _has("h2c")),
     Unbuilt("pools.*.algorithm", "choosing nodes by hash", lambda value: not isinstance(value, str)),
     Unbuilt("groups.*.mode", "this mode", _has("active-passive", "pilot-light")),
     Unbuilt("groups.*.rules", "rules"),

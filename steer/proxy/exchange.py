@@ -242,7 +242,9 @@ class Exchange:
 
     def request_payload(self, payload: bytes, trailers: tuple[bytes, ...] | None) -> None:
         """A piece of the request's body. `trailers` is None until the body ends."""
-        if self.phase >= RELAY:
+        connection = self.connection
+        relays = self.phase >= RELAY
+        if relays and (connection is None or not connection.both_ways):
             self._pass_over(len(payload))
             return
         data = payload
@@ -251,13 +253,16 @@ class Exchange:
             if trailers is not None:
                 data += last_chunk(trailers)
         self.request_done = trailers is not None
-        connection = self.connection
         if self._replayable or connection is None:
             self._kept.append(data)
             self._kept_size += len(data)
         if connection is None:
             if self._kept_size > self.settings.retries.body:
                 self.stream.hold_body(True)
+        elif relays:
+            connection.transport.write(data)
+            if not self.stream.is_blocked:
+                self._enter(RELAY, self.settings.timeouts.idle)
         elif self.phase == SEND_BODY:
             connection.transport.write(data)
             self._keep_while_useful()

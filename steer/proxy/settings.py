@@ -82,6 +82,7 @@ class PoolSettings:
     """The name to verify and to send as SNI, where it is not the address's own."""
     idempotent: frozenset[str] = IDEMPOTENT
     """Methods whose requests may reach a node twice; `retries.post` adds POST for applications that know."""
+    protocol: Literal["http", "h2c", "tcp"] = "http"
     proxy_protocol: Version | None = None
     """What each connection begins with. It says whose it is, so no other client's request may use it again."""
     manner: object = None

@@ -17,13 +17,14 @@ from steer.errors import (
     HEAD_TOO_LARGE,
     MALFORMED,
     METHOD_REFUSED,
+    NODE_BROKE,
     TARGET_TOO_LONG,
     UPGRADE_REFUSED,
     Failure,
 )
 from steer.proxy.http import grammar
 from steer.proxy.http.framing import permitted_trailers
-from steer.proxy.http.head import RequestHead, ResponseHead, read_lines
+from steer.proxy.http.head import RequestHead, ResponseHead, read_lines, read_response
 
 Field = tuple[bytes, bytes]
 
@@ -168,6 +169,40 @@ def read_trailers(fields: Iterable[Field]) -> tuple[bytes, ...] | Failure:
             return MALFORMED.because("a trailer breaks the grammar")
         lines.append(line)
     return permitted_trailers(lines)
+
+
+def request_fields(block: bytes) -> tuple[list[Field], int | None]:
+    """A request's head as HTTP/1.1 writes it to a node, for a node that speaks HTTP/2; and the length of its body, None
+    where only its end tells."""
+    first, *lines = block.split(b"\r\n")
+    method, target, _ = first.split(b" ")
+    fields: list[Field] = []
+    host = b""
+    length: int | None = 0
+    for name, value in lines_to_fields(lines):
+        if name == b"host":
+            host = value
+        elif name == b"transfer-encoding":
+            length = None
+        elif name not in _CONNECTION_FIELDS:
+            fields.append((name, value))
+            length = int(value) if name == b"content-length" else length
+    pseudo: list[Field] = [(b":method", method), (b":scheme", b"http"), (b":authority", host), (b":path", target)]
+    return pseudo + fields, length
+
+
+def read_response_fields(fields: Sequence[Field]) -> ResponseHead | Failure:
+    """A node's head, judged as that of HTTP/1.1."""
+    statuses = [value for name, value in fields if name[:1] == b":"]
+    if len(statuses) != 1 or fields[0][0] != b":status":
+        return NODE_BROKE.because("a response without one :status")
+    lines = [b"HTTP/1.1 %b " % statuses[0]]
+    for name, value in fields[1:]:
+        line = b"%b: %b" % (name, value)
+        if _check_field(name, value) is not None or grammar.FIELD.fullmatch(line) is None:
+            return NODE_BROKE.because("a field breaks the grammar of HTTP/2")
+        lines.append(line)
+    return read_response(b"\r\n".join(lines))
 
 
 def response_fields(head: ResponseHead, extra: bytes = b"") -> list[Field]:

@@ -79,7 +79,9 @@ class _Stream(H2Stream):
         pass
 
 
-class _Connection(H2Connection):
+class LenientConnection(H2Connection):
+    """See `_Stream`."""
+
     MAX_CLOSED_STREAMS = 1000
     """How each ended is remembered for frames that come late; h2's own 65,536 are 8 MiB for a busy connection."""
 
@@ -300,7 +302,7 @@ class Session:
 
 def _make_connection(streams: int, head: int) -> H2Connection:
     """Fields are judged by our own grammar, which is stricter than h2's and makes an error of the stream only."""
-    connection = _Connection(
+    connection = LenientConnection(
         H2Configuration(
             client_side=False,
             header_encoding=None,

@@ -15,12 +15,15 @@ from steer.errors import NODE_REFUSED, Failure
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.settings import NodeAddress, PoolSettings
 from steer.proxy.upstream.connection import UpstreamConnection
+from steer.proxy.upstream.h2_pool import H2Pool
 from steer.proxy.upstream.pool import FRESH_S, NodePool, Waiting, translate
 from steer.steering.model import Outcome
 
 
 def new_pool(name: str, address: NodeAddress, settings: PoolSettings) -> NodePool:
     """The pool that fits a node's settings."""
+    if settings.protocol == "h2c":
+        return H2Pool(name, address, settings)
     return (NodePool if settings.proxy_protocol is None else AnnouncingPool)(name, address, settings)
 
 

@@ -53,6 +53,9 @@ class TunnelEnd(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """A connection to one node. Idle while `exchange` is None."""
 
+    both_ways = False
+    """The request may go on while the response has begun."""
+
     transport: asyncio.Transport
 
     def __init__(self, pool: NodePool) -> None:
