@@ -27,6 +27,7 @@ from steer.runtime.logs import log_to_stderr
 from steer.runtime.seats import ControlSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
+from steer.runtime.upgrade import inherit
 from steer.worker import Worker
 
 
@@ -70,8 +71,13 @@ class Edge:
         """`ready` on standard output says that every listener accepts."""
         config = self.config
         _make_state_folder(config)
-        sockets = bind_listeners({listener.name: listener.bind for listener in config.listeners}, max(workers, 1))
-        admin = bind_one(config.admin.bind)
+        inherited = inherit(os.environ)
+        if inherited is not None and workers == 0:
+            raise SteerError("one process alone cannot take the sockets over", "edge.workers: 1 or more")
+        take = inherited.take if inherited is not None else lambda _: []
+        binds = {listener.name: listener.bind for listener in config.listeners}
+        sockets = bind_listeners(binds, max(workers, 1), take)
+        admin = bind_one(config.admin.bind, take)
         if workers == 0:
             raise_file_limit()
             return serve_alone(lambda: Alone.start(self, sockets, admin), config.edge.drain, say_ready)
@@ -85,7 +91,10 @@ class Edge:
             user=config.edge.user,
             on_ready=say_ready,
             runtime_dir=config.edge.state,
+            inherited=inherited,
         )
+        if inherited is not None:
+            inherited.close_rest()
         return supervisor.run()
 
     def worker(self, slot: int, in_force: InForce) -> Worker:

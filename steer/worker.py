@@ -145,6 +145,13 @@ class Worker:
         assert self._accepting is not None
         await self.plane.drain(within, self._accepting.shut)
 
+    async def hand_over(self, within: float) -> None:
+        """Other processes accept from all slots from now on."""
+        assert self._accepting is not None
+        await self._accepting.close()
+        await asyncio.sleep(0)  # what a server accepted a moment ago begins in the loop's next turn
+        await self.plane.hand_over(within)
+
     async def stop(self) -> None:
         if self._accepting is not None:
             await self._accepting.close()

@@ -363,7 +363,7 @@ class H2Stream:
 
     def _answer_health(self, head: RequestHead) -> None:
         plane = self.connection.plane
-        status, fields, body = health(plane.draining)
+        status, fields, body = health(plane.draining and not plane.handed_over)
         self._send_answer(status, fields, b"" if head.method == "HEAD" else body, plane.new_id(), body)
         self._try_to_end()
 

@@ -62,6 +62,8 @@ class DataPlane:
         self.pools = settings.pools
         self.dice = dice
         self.draining = False
+        self.handed_over = False
+        """Draining, but the edge goes on in other processes: it is still healthy."""
         self.reveal = settings.reveal
         self.via = pseudonym(settings.edge)
         self.health_path = settings.health_path.encode()
@@ -243,6 +245,20 @@ class DataPlane:
         begun = monotonic()
         await self._wait_for_end(within / 2)
         await shut()
+        await self._wait_for_end(within - (monotonic() - begun))
+        self.close()
+
+    async def hand_over(self, within: float) -> None:
+        """As `drain`, when others accept from the same sockets: no client is sent away that does not ask for anything.
+
+        Each response tells its client to connect again. Who asks nothing for half of the time is closed then; what has
+        begun (WebSockets) has all of it.
+        """
+        self.draining = self.handed_over = True
+        begun = monotonic()
+        await self._wait_for_end(within / 2)
+        for connection in tuple(self.connections):
+            connection.drain()
         await self._wait_for_end(within - (monotonic() - begun))
         self.close()
 

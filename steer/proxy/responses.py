@@ -137,12 +137,13 @@ class ResponseWriter:
 
     def answer_health(self, head: RequestHead) -> None:
         """For whoever stands in front of the edge: 200, or 503 while it drains."""
-        draining = self.plane.draining
+        plane = self.plane
+        draining = plane.draining and not plane.handed_over
         fields = {"Content-Type": "text/plain", "Cache-Control": "no-store"}
         if draining:
             fields |= answers.failure_fields(DRAINING)
         body = b"draining\n" if draining else b"ok\n"
-        self.keeps = head.keep_alive and not draining
+        self.keeps = head.keep_alive and not plane.draining
         status = 503 if draining else 200
         head_only = head.method == "HEAD"
         self.transport.write(

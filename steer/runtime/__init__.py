@@ -12,8 +12,8 @@ slot, with what waits in the queue, to its replacement; a closed socket would re
 **seat**: what one process is given when it starts (`seats.py`).
 
 **post**: a child's end of its socketpair with the supervisor (`child.py`). Orders come down: accept slot, release slot,
-drain. Reports go up: ready, a heartbeat each 500 ms, and from control each snapshot. Its end is a word too: the
-supervisor died, so the child lets go of the listening sockets, drains and ends.
+leave, drain. Reports go up: ready, a heartbeat each 500 ms, and from control each snapshot and configuration. Its end
+is a word too: the supervisor died, so the child lets go of the listening sockets, drains and ends.
 
 **silent**: not heard for 2 s (stopped, or its loop is blocked). A neighbour accepts from the slot until its own worker
 is heard again; after 30 s it is killed and replaced. A slot without a process is served by a neighbour at once.
@@ -28,9 +28,10 @@ control process wait for the next one, and a worker that starts meanwhile finds 
 A child that dies is started again: at once, then after 0.1 s doubling to 5 s, until one lives for 10 s. One that raises
 a SteerError before the edge was ever ready ends the edge: the next would fail the same way.
 
-Signals to the supervisor: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP and SIGUSR2 are ignored. To a
-child: SIGTERM drains it, and the supervisor starts another. With `--workers 0` there is one process and no supervisor
-(`child.serve_alone`, `channel.InProcessLink`).
+Signals to the supervisor: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads (the order goes to
+control, `steer/reload.py`), SIGUSR2 hands the sockets to a new version (`upgrade.py`). To a child: SIGTERM drains it,
+and the supervisor starts another. With `--workers 0` there is one process and no supervisor (`child.serve_alone`,
+`channel.InProcessLink`).
 
     sockets.py     binding, privileges                 frames.py, wire.py   values on a Unix socket
     supervisor.py  its loop, its phases                channel.py           workers <-> control
@@ -38,5 +39,5 @@ child: SIGTERM drains it, and the supervisor starts another. With `--workers 0` 
     processes.py   one child, seen from above
     slots.py       who helps out                       child.py             what every child does
     seats.py       what a child is given               accepting.py         asyncio servers on slots
-    tasks.py       named tasks
+    tasks.py       named tasks                         upgrade.py           a new version takes over
 """

@@ -45,6 +45,9 @@ class WorkerService(Service, Protocol):
     async def accept(self, slot: int) -> None:
         """Accept from this slot of every listener, also while draining."""
 
+    async def hand_over(self, within: float) -> None:
+        """As `drain`, but the slots stay open: others accept from them. Is cancelled after `within` seconds."""
+
     async def release(self, slot: int) -> None:
         """Stop accepting from it. What was accepted goes on. No error if it never was accepted from."""
 
@@ -61,6 +64,8 @@ class Post(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()
+        self.hands_over = False
+        """Ending, while another version goes on with the same sockets."""
         self._supervisor = os.getppid()
         self.orders: asyncio.Queue[tuple[Order, int]] = asyncio.Queue()
         self._splitter = FrameSplitter()
@@ -114,7 +119,8 @@ class Post(asyncio.Protocol):
         try:
             for body in self._splitter.feed(data):
                 order, slot = read_order(body)
-                if order is Order.DRAIN:
+                if order in (Order.DRAIN, Order.LEAVE):
+                    self.hands_over = order is Order.LEAVE
                     self.ending.set()
                 else:
                     self.orders.put_nowait((order, slot))
@@ -180,7 +186,7 @@ async def _live_as_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], 
     if post.is_orphan:
         obeying.cancel()
         await _let_go(seat, service)
-    await _drain(service, seat.drain)
+    await _within(seat.drain, service.hand_over if post.hands_over else service.drain)
     obeying.cancel()
     await service.stop()
     post.leave()
@@ -193,7 +199,7 @@ async def _live_as_control(seat: ControlSeat, start: Callable[[ControlSeat, Post
     post.say_ready()
     await post.ending.wait()
     obeying.cancel()
-    await _drain(service, seat.drain)
+    await _within(seat.drain, service.drain)
     await service.stop()
     post.leave()
 
@@ -211,9 +217,10 @@ async def _live_alone(
         loop.add_signal_handler(number, on_signal)
     service = await start()
     loop.add_signal_handler(signal.SIGHUP, lambda: spawn("reload", service.reload()))
+    loop.add_signal_handler(signal.SIGUSR2, logger.error, "SIGUSR2: one process alone cannot hand over its sockets")
     on_ready()
     await ending.wait()
-    draining = spawn("drain", _drain(service, drain))
+    draining = spawn("drain", _within(drain, service.drain))
     waiting = spawn("second signal", at_once.wait())
     await asyncio.wait((draining, waiting), return_when=asyncio.FIRST_COMPLETED)
     draining.cancel()
@@ -236,12 +243,12 @@ async def _share(service: WorkerService, order: Order, slot: int) -> None:
 
 
 async def _let_go(seat: WorkerSeat, service: WorkerService) -> None:
-    for slot in range(seat.workers):
+    for slot in range(seat.slots):
         await service.release(slot)
     close_all({name: list(sockets) for name, sockets in seat.sockets.items()})
 
 
-async def _drain(service: Service, within: float) -> None:
+async def _within(seconds: float, drain: Callable[[float], Awaitable[None]]) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            await service.drain(within)
+        async with asyncio.timeout(seconds):
+            await drain(seconds)

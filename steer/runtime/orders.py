@@ -3,6 +3,7 @@
     supervisor -> worker     accept SLOT    take connections from this slot too: its own worker is dead or silent
                              release SLOT   its own worker is back: stop
     supervisor -> control    reload         look at the configuration file (SIGHUP)
+    supervisor -> worker     leave          another version accepts from your slots now: finish what you have, then end
     supervisor -> any child  drain          finish what you have, then end
     child -> supervisor      ready          once: I do my work now
                              beat           every BEAT seconds: my loop turns
@@ -27,6 +28,7 @@ class Order(StrEnum):
     RELEASE = "release"
     RELOAD = "reload"
     DRAIN = "drain"
+    LEAVE = "leave"
 
 
 class Report(StrEnum):

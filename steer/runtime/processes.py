@@ -21,9 +21,7 @@ logger = logging.getLogger("steer.runtime")
 NOT_STARTABLE = os.EX_CONFIG
 """Exit status of a child that would fail the same way again: before the edge was ever ready, it ends the edge."""
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
-IGNORED = (signal.SIGUSR2,)
-"""A hand-over is not built: until then it must not kill the edge, which is its default."""
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR2)
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -143,12 +141,12 @@ def _live(
 
 
 def _start_fresh(name: str, parent: int) -> None:
-    """No handler of the supervisor's. SIGINT and SIGHUP are for it alone: a terminal's reach the whole group."""
+    """No handler of the supervisor's. Others than SIGTERM are for it alone: a terminal's reach the whole group."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
     _libc.prctl(_PR_SET_NAME, f"steer {name}"[:15].encode(), 0, 0, 0)
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
     if os.getppid() != parent:  # it died before the line above

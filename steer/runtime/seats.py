@@ -11,7 +11,8 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True)
 class WorkerSeat:
     slot: int
-    workers: int
+    slots: int
+    """As many as each listener has sockets."""
     sockets: Mapping[str, Sequence[socket.socket]]
     """By listener, one for each slot: a worker also accepts from a neighbour's slot when the supervisor orders it."""
     snapshot: bytes | None
@@ -27,7 +28,6 @@ class WorkerSeat:
 
 @dataclass(frozen=True, slots=True)
 class ControlSeat:
-    workers: int
     admin: socket.socket | None
     hub: socket.socket
     """The listening Unix socket for the workers. It outlives this process: connections wait in its queue."""

@@ -11,7 +11,7 @@ import os
 import pwd
 import resource
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,26 +53,33 @@ def read_address(text: str) -> Address:
     return address
 
 
-def bind_listeners(addresses: Mapping[str, str], slots: int) -> dict[str, list[socket.socket]]:
+Take = Callable[["Address"], list[socket.socket]]
+"""Listening sockets on an address that were inherited, none where there are none."""
+
+
+def bind_listeners(
+    addresses: Mapping[str, str], slots: int, inherited: Take = lambda _: []
+) -> dict[str, list[socket.socket]]:
     """Listener name -> address in, listener name -> one listening socket for each worker slot out.
 
-    All or nothing: raises SteerError, and then leaves nothing open.
+    More than `slots` where more were inherited. All or nothing: raises SteerError, and then leaves nothing open.
     """
     bound: dict[str, list[socket.socket]] = {}
     try:
         for name, text in addresses.items():
-            bound[name] = bind_slots(read_address(text), slots)
+            bound[name] = bind_slots(read_address(text), slots, inherited(read_address(text)))
     except SteerError:
         close_all(bound)
         raise
     return bound
 
 
-def bind_slots(address: Address, slots: int) -> list[socket.socket]:
+def bind_slots(address: Address, slots: int, inherited: Sequence[socket.socket] = ()) -> list[socket.socket]:
     """One SO_REUSEPORT socket for each slot, all on one address: the kernel spreads connections over them."""
-    _must_be_free(address)
-    bound: list[socket.socket] = []
-    for _ in range(slots):
+    bound = list(inherited)
+    if not bound:
+        _must_be_free(address)
+    for _ in range(slots - len(bound)):
         try:
             bound.append(_listen(address, reuse_port=True))
         except OSError as error:
@@ -82,9 +89,11 @@ def bind_slots(address: Address, slots: int) -> list[socket.socket]:
     return bound
 
 
-def bind_one(text: str) -> socket.socket:
+def bind_one(text: str, inherited: Take = lambda _: []) -> socket.socket:
     """One listening socket of its own, for the admin API. Raises SteerError."""
     address = read_address(text)
+    if known := inherited(address):
+        return known[0]
     try:
         return _listen(address, reuse_port=False)
     except OSError as error:

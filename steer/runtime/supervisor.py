@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,15 @@ from steer.runtime.orders import Order
 from steer.runtime.processes import Place
 from steer.runtime.seats import ControlSeat, Timing, WorkerSeat
 from steer.runtime.sockets import bind_unix, close_all, drop_privileges, raise_file_limit
+from steer.runtime.upgrade import SERVES, WORKERS, Inherited, Successor
 
 logger = logging.getLogger("steer.runtime")
+
+HUBS = ("control.sock", "control-2.sock")
+"""Two versions that run at once have one each."""
+
+ORPHANS_END = 1.0
+"""Seconds for a control process without a supervisor to let go of the state."""
 
 
 class Phase(Enum):
@@ -44,7 +52,8 @@ class Supervisor:
     """`sockets`: listener name -> one listening socket for each worker slot. Takes them over, with `admin_socket`.
 
     `run_worker` and `run_control` are called in the children and return their exit status. `on_ready` is called once,
-    here, when every child has said that it is ready. `runtime_dir` gets the Unix socket `control.sock`.
+    here, when every child has said that it is ready. `runtime_dir` gets the Unix socket for control and the workers.
+    `inherited`: there is a version before this one, whose place it takes (`upgrade.py`).
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Supervisor:
         on_ready: Callable[[], None],
         runtime_dir: Path,
         timing: Timing | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         # For the life of the edge.
         self._sockets = sockets
@@ -68,8 +78,9 @@ class Supervisor:
         self._drain = drain
         self._user = user
         self._on_ready = on_ready
-        self._hub_path = runtime_dir / "control.sock"
+        self._hub_path = runtime_dir / next(name for name in HUBS if inherited is None or name != inherited.hub)
         self._timing = timing or Timing()
+        self._slots = max(workers, *(len(held) for held in sockets.values()))
         self._workers = [Place(f"worker {slot}", slot) for slot in range(workers)]
         self._control = Place("control", None)
         self._selector = selectors.DefaultSelector()
@@ -82,10 +93,18 @@ class Supervisor:
         self._was_ready = False
         self._status = 0
         self._helping: dict[int, int] = {}
+        self._successor: Successor | None = None
+        self._predecessor: socket.socket | None = None
+        self._are_workers_ready = False
+        if inherited is not None:
+            self._predecessor = inherited.link
+            self._crew.snapshot = inherited.snapshot
+            self._control.start_at = inf  # until the version before has let go of the state
 
     def run(self) -> int:
         """Until a signal ends it. Returns 0, or 1 if a child could not start. Raises SteerError before any fork."""
         self._hub = bind_unix(self._hub_path, self._user)
+        self._hub_inode = self._hub_path.stat().st_ino
         raise_file_limit()
         if self._user is not None:
             drop_privileges(self._user)
@@ -107,6 +126,7 @@ class Supervisor:
         self._crew.kill_lost(self._timing.lost)
         self._share_slots()
         self._announce()
+        self._mind_successor()
         self._advance()
 
     # Signals
@@ -118,9 +138,9 @@ class Supervisor:
         for number in processes.HANDLED:
             # Does nothing: the wake-up descriptor carries the number.
             self._handlers[number] = signal.signal(number, lambda *_: None)
-        for number in processes.IGNORED:
-            self._handlers[number] = signal.signal(number, signal.SIG_IGN)
-        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._selector.register(self._wakeup, selectors.EVENT_READ, self._on_signals)
+        if self._predecessor is not None:
+            self._selector.register(self._predecessor, selectors.EVENT_READ, self._hear_predecessor)
 
     def _on_signals(self) -> None:
         for number in self._wakeup.recv(4096):
@@ -128,6 +148,8 @@ class Supervisor:
                 self._on_terminate(signal.Signals(number).name)
             elif number == signal.SIGHUP:
                 self._on_hangup()
+            elif number == signal.SIGUSR2:
+                self._on_upgrade()
 
     def _on_terminate(self, name: str) -> None:
         if self._phase is Phase.RUNNING:
@@ -146,8 +168,9 @@ class Supervisor:
     def _begin_drain(self) -> None:
         self._phase = Phase.WORKERS_DRAIN
         self._deadline = time.monotonic() + self._drain + self._timing.grace
+        shares_sockets = self._successor is not None or self._predecessor is not None
         for place in self._workers:
-            self._crew.order(place, Order.DRAIN)
+            self._crew.order(place, Order.LEAVE if shares_sockets else Order.DRAIN)
 
     # Children
 
@@ -166,7 +189,7 @@ class Supervisor:
     def _work_as_worker(self, slot: int, link: socket.socket) -> int:
         seat = WorkerSeat(
             slot=slot,
-            workers=len(self._workers),
+            slots=self._slots,
             sockets=self._sockets,
             snapshot=self._crew.snapshot,
             configuration=self._crew.configuration,
@@ -178,7 +201,6 @@ class Supervisor:
 
     def _work_as_control(self, link: socket.socket) -> int:
         seat = ControlSeat(
-            workers=len(self._workers),
             admin=self._admin,
             hub=self._hub,
             snapshot=self._crew.snapshot,
@@ -201,7 +223,7 @@ class Supervisor:
     def _bury_dead(self) -> None:
         for place, process, status in self._crew.bury():
             end = processes.describe_end(status)
-            if self._phase is not Phase.RUNNING:
+            if self._phase is not Phase.RUNNING or place.start_at == inf:
                 logger.info("%s %s", place.name, end)
             elif not self._was_ready and os.waitstatus_to_exitcode(status) == processes.NOT_STARTABLE:
                 self._give_up()
@@ -219,25 +241,109 @@ class Supervisor:
 
     def _wait(self) -> None:
         for key, _ in self._selector.select(self._timing.tick):
-            if key.data is None:
-                self._on_signals()
-            else:
+            if isinstance(key.data, Place):
                 self._crew.hear(key.data)
+            else:
+                key.data()
 
     def _share_slots(self) -> None:
         if self._phase is not Phase.RUNNING:
             return  # a worker that has drained has shut its slot: nobody waits there, and nobody may listen there again
         now = time.monotonic()
-        wanted = slots.helpers([place.can_serve(now, self._timing.silent) for place in self._workers])
+        able = [place.can_serve(now, self._timing.silent) for place in self._workers]
+        wanted = slots.helpers([*able, *(False for _ in range(self._slots - len(able)))])
         for worker, order, slot in slots.changes(self._helping, wanted):
             logger.info("worker %d: %s slot %d", worker, order, slot)
             self._crew.order(self._workers[worker], order, slot)
         self._helping = wanted
 
     def _announce(self) -> None:
-        if not self._was_ready and self._crew.is_ready:
+        if self._was_ready:
+            return
+        if self._predecessor is not None and not self._are_workers_ready and self._has_ready_workers():
+            self._are_workers_ready = True
+            self._tell_predecessor(WORKERS)
+        if self._crew.is_ready:
             self._was_ready = True
             self._on_ready()
+            if self._predecessor is not None:
+                self._tell_predecessor(SERVES)
+                self._forget_predecessor()
+
+    def _has_ready_workers(self) -> bool:
+        return all(place.process is not None and place.process.is_ready for place in self._workers)
+
+    # The version before this one...
+
+    def _hear_predecessor(self) -> None:
+        """It has let go of the state; or it has died, and then so have its children."""
+        assert self._predecessor is not None
+        with suppress(BlockingIOError, ConnectionError):
+            if self._predecessor.recv(16):
+                self._control.start_at = 0.0
+                return
+        logger.warning("the version before this one is gone")
+        self._control.start_at = time.monotonic() + ORPHANS_END
+        self._forget_predecessor()
+
+    def _tell_predecessor(self, word: bytes) -> None:
+        assert self._predecessor is not None
+        with suppress(OSError):
+            self._predecessor.send(word)
+
+    def _forget_predecessor(self) -> None:
+        assert self._predecessor is not None
+        self._selector.unregister(self._predecessor)
+        self._predecessor.close()
+        self._predecessor = None
+
+    # The one after it...
+
+    def _on_upgrade(self) -> None:
+        if self._phase is not Phase.RUNNING or not self._was_ready or self._successor is not None:
+            logger.error("SIGUSR2: not now, since this edge %s", "starts, ends or is being replaced already")
+            return
+        listening = [each for held in self._sockets.values() for each in held]
+        listening += [self._admin] if self._admin is not None else []
+        try:
+            self._successor = Successor(listening, self._crew.snapshot, self._hub_path.name)
+        except OSError as error:
+            logger.error("SIGUSR2: a new version cannot be started: %s", error.strerror)
+            return
+        logger.info("SIGUSR2: started a new version as process %d", self._successor.pid)
+        self._selector.register(self._successor.link, selectors.EVENT_READ, self._hear_successor)
+
+    def _hear_successor(self) -> None:
+        assert self._successor is not None
+        said = self._successor.hear()
+        if WORKERS in said:
+            logger.info("the new version's workers accept: ending our control, so that its own can begin")
+            self._control.start_at = inf
+            self._crew.order(self._control, Order.DRAIN)
+        if SERVES in said:
+            logger.info("the new version serves: draining for at most %g s", self._drain)
+            self._begin_drain()
+            self._selector.unregister(self._successor.link)
+        elif not said:
+            self._go_on_alone()
+
+    def _mind_successor(self) -> None:
+        """Tell it that the state is free; do not wait for it for ever."""
+        successor = self._successor
+        if successor is None or self._phase is not Phase.RUNNING:
+            return
+        if self._control.start_at == inf and self._control.process is None:
+            successor.give_state()
+        if successor.is_late:
+            successor.end()
+
+    def _go_on_alone(self) -> None:
+        assert self._successor is not None
+        logger.error("the new version (process %d) has ended before it served: going on", self._successor.pid)
+        self._selector.unregister(self._successor.link)
+        self._successor.link.close()
+        self._successor = None
+        self._control.start_at = 0.0
 
     # The end
 
@@ -272,6 +378,9 @@ class Supervisor:
         self._selector.close()
         self._wakeup.close()
         self._wakeup_end.close()
+        for link in (self._predecessor, self._successor.link if self._successor is not None else None):
+            if link is not None:
+                link.close()
 
     def _close(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -280,7 +389,8 @@ class Supervisor:
         self._let_go()
         self._hub.close()
         with suppress(OSError):
-            self._hub_path.unlink()
+            if self._hub_path.stat().st_ino == self._hub_inode:  # else it is that of a later version
+                self._hub_path.unlink()
         close_all(self._sockets)
         if self._admin is not None:
             self._admin.close()

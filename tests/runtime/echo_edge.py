@@ -88,6 +88,10 @@ class EchoWorker:
             self._idle.clear()
             await self._idle.wait()
 
+    async def hand_over(self, within: float) -> None:
+        await self._accepting.close()
+        await self.drain(within)
+
     async def stop(self) -> None:
         await self._accepting.close()
         await self._link.close()

@@ -215,7 +215,7 @@ class Load:
         else:
             if response.status >= 500:
                 failure = f"{response.status} {response.error}"
-            if self.keeps:
+            if self.keeps and response.fields.get("connection") != "close":
                 self._free.append(connection)
             else:
                 await connection.close()
