@@ -216,10 +216,10 @@ class Edge:
     async def ask(self, path: str = "/", host: str = HOST, source: str = LOCAL) -> Response:
         return await ask_once(self.port, path, host, source)
 
-    async def wait_for_answer(self, is_right: Callable[[Response], bool], path: str = "/") -> None:
+    async def wait_for_answer(self, is_right: Callable[[Response], bool]) -> None:
         """Ask until the answer is right."""
         deadline = time.monotonic() + 15
-        while not is_right(answer := await self.ask(path)):
+        while not is_right(answer := await self.ask()):
             assert time.monotonic() < deadline, f"still {answer}"
 
     async def api(self, path: str, method: str = "GET", **body: Any) -> Any:
