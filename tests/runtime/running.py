@@ -34,7 +34,7 @@ def is_alive(pid: int) -> bool:
     """Runs, or is stopped; a zombie is dead."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in ("Z", "X")
 
