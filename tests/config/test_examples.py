@@ -87,7 +87,9 @@ def test_an_example_is_right_and_uses_what_is_listed(name: str) -> None:
 def test_what_is_not_built_is_named_with_its_line() -> None:
     config = load(EXAMPLES / "active-active.yaml", {}, check_files=False)
     place = EXAMPLES / "active-active.yaml"
-    assert str(unbuilt(config)[0]) == f"{place}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)"
+    assert (
+        str(unbuilt(config)[0]) == f"{place}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)"
+    )
 
 
 def test_the_recovery_plans_are_read_step_by_step() -> None:
