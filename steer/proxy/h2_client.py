@@ -188,6 +188,8 @@ class H2ClientConnection(asyncio.Protocol):
             return
         if not fields and not self.session.spend(EMPTY):
             return
+        if self.plane.draining:
+            self.drain()
         key = _new_key() if any(name == b":protocol" for name, _ in fields) else b""
         head = h2.read_request(fields, ended, self._scheme, self._head_limits, key)
         begun = self.streams[stream] = H2Stream(self, stream)

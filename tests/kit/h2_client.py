@@ -162,6 +162,8 @@ class H2Client:
             window = min(self.settings.get(4, 65_535), WIDE) + self.windows.get(stream, 0) - at
             shared = 65_535 + self.windows.get(0, 0) - at
             size = min(window, shared, 16_384, len(body) - at)
+            if self.ended:
+                raise ConnectionResetError("the edge has closed the connection")
             if size <= 0:
                 self.step()
                 continue

@@ -31,6 +31,8 @@ Field = tuple[bytes, bytes]
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 """RFC 9113 section 8.2.1: a token without upper case."""
 
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
+
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path", b":protocol"})
 _CONNECTION_FIELDS = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """RFC 9113 section 8.2.2: they belong to HTTP/1.1's framing, and a message that has one is malformed."""
@@ -194,8 +196,8 @@ def request_fields(block: bytes) -> tuple[list[Field], int | None]:
 def read_response_fields(fields: Sequence[Field]) -> ResponseHead | Failure:
     """A node's head, judged as that of HTTP/1.1."""
     statuses = [value for name, value in fields if name[:1] == b":"]
-    if len(statuses) != 1 or fields[0][0] != b":status":
-        return NODE_BROKE.because("a response without one :status")
+    if len(statuses) != 1 or fields[0][0] != b":status" or _STATUS.fullmatch(statuses[0]) is None:
+        return NODE_BROKE.because("a response without one :status of three digits")
     lines = [b"HTTP/1.1 %b " % statuses[0]]
     for name, value in fields[1:]:
         line = b"%b: %b" % (name, value)
