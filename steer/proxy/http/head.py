@@ -264,8 +264,6 @@ class _Special:
             head.max_forwards = int(value)
         elif kind in fields.TOLD_KINDS:
             head.told = (*head.told, (kind, value))
-        elif kind in fields.TOLD_KINDS:
-            head.told = (*head.told, (kind, value))
         return None
 
     def _take_length(self, head: RequestHead, value: bytes) -> Failure | None:
