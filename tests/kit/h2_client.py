@@ -6,6 +6,7 @@ gives them; with `credit` it pays back all DATA at once, as ordinary clients do.
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -210,12 +211,21 @@ class H2Client:
                 found = self.stream(stream)
                 if found.reset is not None:
                     raise Reset(found.reset, found.response)
-            failed = [(code, detail) for _, code, detail in self.goaways if code]
-            if failed:
-                raise GoneAway(*failed[0])
+            self._raise_if_gone()
             assert not self.ended, f"the connection ended: {self.streams} {self.goaways}"
             assert monotonic() < deadline, f"it did not become so: {self.streams} {self.goaways}"
             self.step()
+
+    def look(self) -> None:
+        """Take what is there already, without waiting. Raises what ends the connection."""
+        while not self.ended and (self.socket.pending() or select.select([self.socket], [], [], 0)[0]):
+            self.step()
+        self._raise_if_gone()
+
+    def _raise_if_gone(self) -> None:
+        failed = [(code, detail) for _, code, detail in self.goaways if code]
+        if failed:
+            raise GoneAway(*failed[0])
 
     def settle(self) -> None:
         """Until the edge has seen everything that was sent: it answers a PING in its turn."""

@@ -147,6 +147,8 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     sent: int = 0
+    ended: int = 0
+    """Kept connections after whose answer the edge asked for another one. One that it ends unasked is a failure."""
 
     async def __aenter__(self) -> Self:
         self._free: list[Connection] = []
@@ -218,5 +220,6 @@ class Load:
             if self.keeps and response.fields.get("connection") != "close":
                 self._free.append(connection)
             else:
+                self.ended += self.keeps
                 await connection.close()
         self.answers.append(Answer(began, time.time(), client, response, failure))
