@@ -18,8 +18,16 @@ from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, TrailersReceived
-from hyperframe.frame import GoAwayFrame, HeadersFrame
+from h2.events import (
+    DataReceived,
+    Event,
+    PingAckReceived,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+)
+from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame
 
 PATIENCE = 10.0
 Fields = list[tuple[bytes, bytes]]
@@ -67,8 +75,10 @@ class H2Visit:
         self.link.flush()
 
     def go_away(self, last: int) -> None:
+        """And ask for a sign that it was heard: `link.was_heard`."""
         self.link.flush()
-        self.link.socket.sendall(GoAwayFrame(0, last_stream_id=last).serialize())
+        leaving = GoAwayFrame(0, last_stream_id=last).serialize() + PingFrame(0, opaque_data=b"goodbye!").serialize()
+        self.link.socket.sendall(leaving)
 
     def raw(self, data: bytes) -> None:
         self.link.socket.sendall(data)
@@ -93,6 +103,7 @@ class _Link:
         config = H2Configuration(client_side=False, header_encoding=None, validate_outbound_headers=False)
         self.h2 = H2Connection(config)
         self.visits: dict[int, H2Visit] = {}
+        self.was_heard = False
 
     def serve(self) -> None:
         self.h2.initiate_connection()
@@ -116,6 +127,8 @@ class _Link:
                 self.visits[event.stream_id or 0].trailers = list(event.headers or [])
             elif isinstance(event, StreamReset):
                 self.visits[event.stream_id or 0].reset = True
+            elif isinstance(event, PingAckReceived):
+                self.was_heard = True
             elif isinstance(event, StreamEnded):
                 self.visits[event.stream_id or 0].ended = True
             self.origin.changed.notify_all()

@@ -223,7 +223,7 @@ def test_a_node_that_goes_away_finishes_what_it_began_and_a_new_connection_takes
     place.node.on(place.path, leave)
     with place.h2() as client:
         client.start(1, place.path)
-        visit = place.node.the(place.path)
+        visit = place.node.the(place.path, lambda visit: visit.link.was_heard)
         known = place.node.connections
         assert client.ask(3, f"{place.path}-next").status == 200
         assert place.node.connections == known + 1
