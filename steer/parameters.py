@@ -27,7 +27,7 @@ from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
 from steer.steering import model
-from steer.steering.retries import IDEMPOTENT
+from steer.steering.retries import idempotent_methods
 
 BUILT_PROTOCOLS = ("h2", "http/1.1")
 
@@ -258,7 +258,7 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
         protocol=pool.protocol,
         proxy_protocol=pool.proxy_protocol,
         manner=(pool.protocol, pool.proxy_protocol, pool.upstream_tls),
-        idempotent=IDEMPOTENT | {"POST"} if pool.retries.post else IDEMPOTENT,
+        idempotent=idempotent_methods(_retries(pool)),
         page=page.read_bytes() if page is not None else b"",
     )
 

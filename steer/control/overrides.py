@@ -6,7 +6,7 @@ on it after. An override replaces an earlier one of the same kind on the same ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
@@ -79,9 +79,6 @@ class Book:
     def without(self, gone: Iterable[Override]) -> Book:
         ids = {override.id for override in gone}
         return replace(self, overrides=tuple(override for override in self.overrides if override.id not in ids))
-
-    def keep_if(self, fits: Callable[[Override], bool]) -> Book:
-        return replace(self, overrides=tuple(filter(fits, self.overrides)))
 
     def next_id(self, now: float) -> str:
         """Short, and sorted by time even when the wall clock was set back."""

@@ -14,9 +14,9 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """RFC 9110 section 9.2.2, without TRACE, which is refused."""
 
 
-def is_idempotent(method: str, rules: RetryRules) -> bool:
-    """Whether a request that may have reached a node can be sent to another. `retries.post` widens it to POST."""
-    return method in IDEMPOTENT or (rules.post and method == "POST")
+def idempotent_methods(rules: RetryRules) -> frozenset[str]:
+    """Those whose requests can be sent to another node when they may have reached one. `retries.post` adds POST."""
+    return IDEMPOTENT | {"POST"} if rules.post else IDEMPOTENT
 
 
 class RetryBudget:

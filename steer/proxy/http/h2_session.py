@@ -260,10 +260,6 @@ class Session:
         """Bytes that one frame of DATA may have now."""
         return min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
 
-    @property
-    def connection_window(self) -> int:
-        return self._h2.outbound_flow_control_window
-
     def consume(self, stream: int, size: int) -> None:
         """What was received has found its taker: the client may send as much again."""
         if size and not self.over:
