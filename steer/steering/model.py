@@ -118,9 +118,116 @@ class Pool:
     """`when_none`: try all expected nodes when no datacentre is usable; else answer a page."""
 
 
+class GroupMode(StrEnum):
+    """In the last two the group *is at* one datacentre and moves whole."""
+
+    ACTIVE_ACTIVE = "active-active"
+    ACTIVE_PASSIVE = "active-passive"
+    PILOT_LIGHT = "pilot-light"
+
+
+Location = tuple[float, float]
+"""Degrees north, degrees east."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of where an address is. Empty: nothing is."""
+
+    country: str = ""
+    """ISO 3166-1 alpha-2."""
+    subdivision: str = ""
+    """The part of ISO 3166-2 after the hyphen."""
+    continent: str = ""
+    asn: int = 0
+    location: Location | None = None
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the world: what is given must all hold, and of each list one. Empty: everywhere."""
+
+    countries: frozenset[str] = frozenset()
+    subdivisions: frozenset[str] = frozenset()
+    continents: frozenset[str] = frozenset()
+    asns: frozenset[int] = frozenset()
+    networks: tuple[str, ...] = ()
+    """CIDR, of the client's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """A request's field is there and passes the one test that is given."""
+
+    name: str
+    """In lower case."""
+    equals: str | None = None
+    prefix: str | None = None
+    regex: str | None = None
+    """Found anywhere in the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which requests a rule is for: all of what is given holds."""
+
+    regions: tuple[Area, ...] = ()
+    """The client is in one of these."""
+    area: Area = Area()
+    field: FieldTest | None = None
+    paths: tuple[str, ...] = ()
+    """Prefixes of whole segments; one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Weights of its own, or the nearest datacentre, for the requests that it matches.
+
+    `bias` (-99 to 99) makes a datacentre's distance seem shorter or longer: x (1 - bias / 100).
+    """
+
+    name: str
+    when: When
+    weights: Mapping[str, float] = field(default_factory=dict)
+    nearest: bool = False
+    bias: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverRules:
+    automatic: bool = False
+    after: float = 60.0
+    most_per_day: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackRules:
+    """`ramp`: percent of the traffic, step by step, `hold` seconds each."""
+
+    automatic: bool = False
+    after: float = 600.0
+    ramp: tuple[float, ...] = (100,)
+    hold: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyRules:
+    """1000 for each *out*; from `suspend` on nothing moves by itself until it has decayed under `reuse`."""
+
+    half_life: float = 1800.0
+    suspend: float = 1500.0
+    reuse: float = 750.0
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Services that move together. `pools` are all pools of its services, `critical` those that decide."""
+    """Services that move together. `pools` are all pools of its services, `critical` those that decide.
+
+    `weights` are for active-active, `order` is for the other modes.
+    """
 
     name: str
     weights: Mapping[str, float]
@@ -132,6 +239,26 @@ class Group:
     """Safety rule: so many datacentres stay serving."""
     pause: float = 5.0
     """Safety rule: seconds between two changes of the group."""
+    mode: GroupMode = GroupMode.ACTIVE_ACTIVE
+    order: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    stable: bool = False
+    """Weighted rendezvous hashing over (client key, group) in place of the dice."""
+    spill: bool = False
+    trickle: float = 0.0
+    """Share of the idempotent requests that goes to a warm standby."""
+    cold: bool = False
+    """Nodes of a standby do not run: expected, and no alarm."""
+    drain_sessions: float = 300.0
+    """Seconds for which clients with affinity may stay in a datacentre that drains, or that the group leaves."""
+    failover: FailoverRules = FailoverRules()
+    failback: FailbackRules = FailbackRules()
+    penalty: PenaltyRules = PenaltyRules()
+
+    @property
+    def datacentres(self) -> tuple[str, ...]:
+        """Those that it may ever use, in the order of the configuration."""
+        return self.order if self.mode is not GroupMode.ACTIVE_ACTIVE else tuple(self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +277,28 @@ class Pinned:
     allow: tuple[str, ...] = ()
 
 
+class OnLoss(StrEnum):
+    """What happens to a client whose datacentre is lost: moves once and stays, returns when it is back, is refused."""
+
+    STICKY = "sticky"
+    TEMPORARY = "temporary"
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """What keeps a client where it is: a sealed cookie, or a key that it sends in a header or the query (learned)."""
+
+    kind: Literal["cookie", "header", "query"]
+    name: str
+    idle: float = 1800.0
+    longest: float | None = None
+    ends_with_request: str = ""
+    """The field of a request that ends it, in lower case; empty: none."""
+    ends_with_response: str = ""
+    on_loss: OnLoss = OnLoss.STICKY
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     name: str
@@ -157,6 +306,7 @@ class Service:
     hostnames: tuple[str, ...]
     routes: tuple[Route, ...]
     pinned: Mapping[str, Pinned] = field(default_factory=dict)
+    affinity: Affinity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +318,10 @@ class Topology:
     pools: Mapping[str, Pool]
     groups: Mapping[str, Group]
     services: Mapping[str, Service]
+    locations: Mapping[str, Location] = field(default_factory=dict)
+    """Of the datacentres that have one."""
+    ids: Mapping[str, int] = field(default_factory=dict)
+    """Of the datacentres: 1 to 999."""
 
 
 # How it is now: numbered, immutable, published by control to every worker.
@@ -218,16 +372,28 @@ class DatacentreStatus:
     since: float = 0.0
     cause: str = ""
     ramp_from: float | None = None
+    until: float | None = None
+    """Wall time until which clients with affinity may stay in a draining one; None: they may not."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """`weights` replace the group's own where an override names them."""
+    """`weights` replace the group's own where an override names them, `rules` those of a rule."""
 
     weights: Mapping[str, float] = field(default_factory=dict)
     override: str = ""
     """Id of the override that set the weights."""
+    rules: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     datacentres: Mapping[str, DatacentreStatus] = field(default_factory=dict)
+    at: str = ""
+    """Where a group that is at one datacentre is; empty: at the first of its order."""
+    arriving: Mapping[str, float] = field(default_factory=dict)
+    """While a failback ramps: percent of the new clients for each datacentre, in place of all to `at`."""
+    leaving: str = ""
+    """The datacentre that it has left, where clients with affinity may stay until `leaving_until` (wall)."""
+    leaving_until: float | None = None
+    held: str = ""
+    """Why nothing of it moves by itself: `hold` (an operator), `penalty`, `most_per_day`; empty: it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +449,14 @@ class Observation:
 
 
 # What is decided.
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What affinity says of a client: where it is, and on which node (empty: any there)."""
+
+    datacentre: str
+    node: str = ""
 
 
 class Dice(Protocol):
