@@ -21,10 +21,10 @@ from steer.parameters import NextTls
 from steer.proxy.tls import ListenerTls
 from steer.reload import InForce, Safe, unpacked
 from steer.runtime.channel import ControlLink, InProcessLink, ToWorkers, WorkerHub
-from steer.runtime.child import Post, serve_alone, serve_control, serve_worker
+from steer.runtime.child import Post, serve_alone, serve_leader, serve_worker
 from steer.runtime.frames import unpack
 from steer.runtime.logs import log_to_stderr
-from steer.runtime.seats import ControlSeat, WorkerSeat
+from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
 from steer.runtime.upgrade import inherit
@@ -85,8 +85,7 @@ class Edge:
             sockets=sockets,
             workers=workers,
             run_worker=lambda seat: serve_worker(seat, self._start_worker),
-            run_control=lambda seat: serve_control(seat, self._start_control),
-            admin_socket=admin,
+            singles=[Single("control", lambda seat: serve_leader(seat, self._start_control), {"admin": admin})],
             drain=config.edge.drain,
             user=config.edge.user,
             on_ready=say_ready,
@@ -126,13 +125,12 @@ class Edge:
         worker = self.worker(seat.slot, self.in_force(seat.configuration))
         if seat.snapshot is not None:
             worker.take(unpack(seat.snapshot))
-        link = ControlLink(seat.control, {"worker": seat.slot}, worker.take)
+        link = ControlLink(seat.hubs["control"], {"worker": seat.slot}, worker.take)
         link.start()
         worker.start(link, seat.sockets)
         return worker
 
-    async def _start_control(self, seat: ControlSeat, post: Post) -> Control:
-        assert seat.admin is not None
+    async def _start_control(self, seat: SingleSeat, post: Post) -> Control:
         hub = WorkerHub(
             seat.hub,
             lambda worker, value: control.take(worker, value),
@@ -140,7 +138,7 @@ class Edge:
             on_disconnect=lambda worker: control.lose(worker),
         )
         control = self.control(self.in_force(seat.configuration), hub, post)
-        await control.start(seat.admin)
+        await control.start(seat.sockets["admin"])
         await hub.start()
         return control
 

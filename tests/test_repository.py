@@ -145,6 +145,8 @@ TESTED_BY = {
     "reload": "tests/scenarios/test_reload.py",
     "runtime/crew": "tests/runtime/test_supervisor.py",
     "runtime/logs": "tests/runtime/test_supervisor.py",
+    "runtime/hubs": "tests/runtime/test_supervisor.py",
+    "runtime/succession": "tests/scenarios/test_upgrade.py",
     "runtime/upgrade": "tests/scenarios/test_upgrade.py",
     "runtime/wire": "tests/runtime/test_channel.py",
     "steering/moves": "tests/steering/test_datacentres.py",

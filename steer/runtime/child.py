@@ -22,7 +22,7 @@ import uvloop
 
 from steer.runtime.frames import BrokenFrame, FrameSplitter
 from steer.runtime.orders import BEAT, Order, Report, read_order, tell
-from steer.runtime.seats import ControlSeat, WorkerSeat
+from steer.runtime.seats import SingleSeat, WorkerSeat
 from steer.runtime.sockets import close_all
 from steer.runtime.tasks import spawn
 
@@ -52,8 +52,8 @@ class WorkerService(Service, Protocol):
         """Stop accepting from it. What was accepted goes on. No error if it never was accepted from."""
 
 
-class ControlService(Service, Protocol):
-    """The control process's: told to drain when all workers have ended."""
+class LeadingService(Service, Protocol):
+    """The first single's. As every single's it is told to drain when all workers have ended."""
 
     async def reload(self) -> None:
         """SIGHUP: make the edge follow its configuration file, or say in the log why not."""
@@ -159,12 +159,17 @@ def serve_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], Awaitable
     return run_loop(_live_as_worker(seat, start))
 
 
-def serve_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaitable[ControlService]]) -> int:
-    """Be the control process until the end. `start` returns when workers can connect and the admin API answers."""
-    return run_loop(_live_as_control(seat, start))
+def serve_leader(seat: SingleSeat, start: Callable[[SingleSeat, Post], Awaitable[LeadingService]]) -> int:
+    """Be the first single until the end. `start` returns when others can connect."""
+    return run_loop(_live_as_leader(seat, start))
 
 
-def serve_alone(start: Callable[[], Awaitable[ControlService]], drain: float, on_ready: Callable[[], None]) -> int:
+def serve_single(seat: SingleSeat, start: Callable[[SingleSeat, Post], Awaitable[Service]]) -> int:
+    """Be another single until the end. `start` returns when others can connect."""
+    return run_loop(_live_as_single(seat, start))
+
+
+def serve_alone(start: Callable[[], Awaitable[LeadingService]], drain: float, on_ready: Callable[[], None]) -> int:
     """`--workers 0`: all in this process. SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads."""
     return run_loop(_live_alone(start, drain, on_ready))
 
@@ -192,20 +197,29 @@ async def _live_as_worker(seat: WorkerSeat, start: Callable[[WorkerSeat, Post], 
     post.leave()
 
 
-async def _live_as_control(seat: ControlSeat, start: Callable[[ControlSeat, Post], Awaitable[ControlService]]) -> None:
+async def _live_as_leader(seat: SingleSeat, start: Callable[[SingleSeat, Post], Awaitable[LeadingService]]) -> None:
     post = await Post.take(seat.supervisor)
     service = await start(seat, post)
     obeying = spawn("orders", _obey(post, lambda order, slot: service.reload()))
+    await _serve(seat, post, service)
+    obeying.cancel()
+
+
+async def _live_as_single(seat: SingleSeat, start: Callable[[SingleSeat, Post], Awaitable[Service]]) -> None:
+    post = await Post.take(seat.supervisor)
+    await _serve(seat, post, await start(seat, post))
+
+
+async def _serve(seat: SingleSeat, post: Post, service: Service) -> None:
     post.say_ready()
     await post.ending.wait()
-    obeying.cancel()
     await _within(seat.drain, service.drain)
     await service.stop()
     post.leave()
 
 
 async def _live_alone(
-    start: Callable[[], Awaitable[ControlService]], drain: float, on_ready: Callable[[], None]
+    start: Callable[[], Awaitable[LeadingService]], drain: float, on_ready: Callable[[], None]
 ) -> None:
     loop = asyncio.get_running_loop()
     ending, at_once = asyncio.Event(), asyncio.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ class WorkerSeat:
     """By listener, one for each slot: a worker also accepts from a neighbour's slot when the supervisor orders it."""
     snapshot: bytes | None
     """The last one that control published, packed (`frames.unpack`): a start needs no living control process."""
-    control: Path
-    """The Unix socket on which the control process awaits workers."""
+    hubs: Mapping[str, Path]
+    """The Unix sockets on which the singles await workers, by the single's name."""
     configuration: bytes | None
     """The last one that a reload brought, packed; None: that with which the edge started."""
     supervisor: socket.socket
@@ -27,16 +27,32 @@ class WorkerSeat:
 
 
 @dataclass(frozen=True, slots=True)
-class ControlSeat:
-    admin: socket.socket | None
+class SingleSeat:
+    sockets: Mapping[str, socket.socket]
+    """Its own listening sockets, by what they are for."""
     hub: socket.socket
     """The listening Unix socket for the workers. It outlives this process: connections wait in its queue."""
+    hubs: Mapping[str, Path]
+    """As in WorkerSeat: one single may be another's client."""
     snapshot: bytes | None
-    """The last one that the control process before this one published, packed: go on with its numbers."""
+    """The last one that the leading single before this one published, packed: go on with its numbers."""
     configuration: bytes | None
     """The last one that a reload brought, packed; None: that with which the edge started."""
     supervisor: socket.socket
     drain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A process of which an edge has one. `run` is called in it, and returns its exit status."""
+
+    name: str
+    run: Callable[[SingleSeat], int]
+    sockets: Mapping[str, socket.socket]
+
+    def close(self) -> None:
+        for listening in self.sockets.values():
+            listening.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +67,5 @@ class Timing:
     """Between two looks at the clock."""
     grace: float = 1.0
     """On top of `drain`, for a worker to end what its own drain cut short."""
-    control: float = 5.0
-    """For the control process to end once the workers have."""
+    singles: float = 5.0
+    """For them to end once the workers have."""

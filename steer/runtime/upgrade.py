@@ -2,8 +2,8 @@
 
     old supervisor                                   new supervisor (same command, sockets and snapshot inherited)
       SIGUSR2: starts it          ──environment──>     starts its workers: both versions accept
-      ends its own control        <──────workers──     its workers are ready
-      its workers serve on        ───state is free──>  starts its control, which takes the state's lock
+      ends its own singles        <──────workers──     its workers are ready
+      its workers serve on        ───state is free──>  starts its singles, which take the state's lock
       drains its workers, ends    <────────serves──    prints `ready`
 
 Until the last step the old version can go on as it was, and does if the new one ends, or takes too long. The link
@@ -47,8 +47,8 @@ class Inherited:
     link: socket.socket
     listeners: dict[Address, list[socket.socket]] = field(default_factory=dict)
     snapshot: bytes | None = None
-    hub: str = ""
-    """The name of the Unix socket on which the old version's control awaits its workers."""
+    generation: int = 1
+    """1 or 2: which Unix sockets the old version has (`hubs.py`)."""
 
     def take(self, address: Address) -> list[socket.socket]:
         """The listening sockets on this address, one for each slot of the old version; none where it had none."""
@@ -69,7 +69,7 @@ def inherit(environ: MutableMapping[str, str]) -> Inherited | None:
     link.setblocking(False)
     with os.fdopen(found["snapshot"], "rb") as file:
         snapshot = file.read(MOST_SNAPSHOT)
-    inherited = Inherited(link, snapshot=snapshot or None, hub=found["hub"])
+    inherited = Inherited(link, snapshot=snapshot or None, generation=found["generation"])
     for number in found["sockets"]:
         listening = socket.socket(fileno=number)
         listening.set_inheritable(False)
@@ -84,7 +84,7 @@ def address_of(listening: socket.socket) -> Address:
 class Successor:
     """The new version, seen from the old one. `began` is monotonic."""
 
-    def __init__(self, sockets: Sequence[socket.socket], snapshot: bytes | None, hub: str) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], snapshot: bytes | None, generation: int) -> None:
         """Start it, with these listening sockets. Raises OSError."""
         self.link, theirs = socket.socketpair()
         self.link.setblocking(False)
@@ -95,7 +95,7 @@ class Successor:
             os.write(kept, snapshot or b"")
             os.lseek(kept, 0, os.SEEK_SET)
             numbers = [listening.fileno() for listening in sockets]
-            left = {"link": theirs.fileno(), "snapshot": kept, "hub": hub, "sockets": numbers}
+            left = {"link": theirs.fileno(), "snapshot": kept, "generation": generation, "sockets": numbers}
             self.pid = _start({VARIABLE: json.dumps(left)}, (theirs.fileno(), kept, *numbers))
         except OSError:
             self.link.close()
@@ -112,7 +112,7 @@ class Successor:
             return b""
 
     def give_state(self) -> None:
-        """Our control has let go of the state: once."""
+        """Our singles have let go of the state: once."""
         if not self._was_told:
             self._was_told = True
             with suppress(OSError):

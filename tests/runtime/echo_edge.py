@@ -20,9 +20,9 @@ from typing import TypedDict, cast
 from steer.errors import SteerError
 from steer.runtime.accepting import Accepting, Door
 from steer.runtime.channel import ControlLink, WorkerHub
-from steer.runtime.child import Post, serve_control, serve_worker
+from steer.runtime.child import Post, serve_leader, serve_worker
 from steer.runtime.frames import pack, unpack
-from steer.runtime.seats import ControlSeat, Timing, WorkerSeat
+from steer.runtime.seats import Single, SingleSeat, Timing, WorkerSeat
 from steer.runtime.sockets import bind_listeners
 from steer.runtime.supervisor import Supervisor
 
@@ -59,7 +59,7 @@ class EchoWorker:
         self.connections: set[asyncio.Transport] = set()
         self._accepting = Accepting(seat.sockets, {"echo": Door(lambda: Echo(self))})
         self._snapshot: object = unpack(seat.snapshot) if seat.snapshot else None
-        self._link = ControlLink(seat.control, {"worker": seat.slot}, self._on_snapshot)
+        self._link = ControlLink(seat.hubs["control"], {"worker": seat.slot}, self._on_snapshot)
         self._link.start()
         self._idle = asyncio.Event()
         self._answers: dict[str, Callable[[], object]] = {
@@ -101,7 +101,7 @@ class EchoWorker:
 
 
 class NumberingControl:
-    def __init__(self, seat: ControlSeat, post: Post) -> None:
+    def __init__(self, seat: SingleSeat, post: Post) -> None:
         last = cast("dict[str, int]", unpack(seat.snapshot)) if seat.snapshot else {"number": 0}
         self._number = last["number"]
         self._post = post
@@ -138,15 +138,14 @@ def main(settings: Settings) -> int:
             raise SteerError("nothing to echo with")
         return EchoWorker(seat)
 
-    async def start_control(seat: ControlSeat, post: Post) -> NumberingControl:
+    async def start_control(seat: SingleSeat, post: Post) -> NumberingControl:
         return await NumberingControl(seat, post).start()
 
     supervisor = Supervisor(
         sockets=sockets,
         workers=settings["workers"],
         run_worker=lambda seat: serve_worker(seat, start_worker),
-        run_control=lambda seat: serve_control(seat, start_control),
-        admin_socket=None,
+        singles=[Single("control", lambda seat: serve_leader(seat, start_control), {})],
         drain=settings["drain"],
         user=None,
         on_ready=lambda: print("ready", port, flush=True),

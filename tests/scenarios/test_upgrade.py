@@ -190,7 +190,9 @@ async def test_one_that_dies_after_control_was_asked_to_go_gets_the_old_control_
         os.kill(control, signal.SIGSTOP)
         async with Load(edge.port) as load:
             pid = await begin(edge)
-            await until(lambda: "ending our control" in edge.log.read_text(), "the new workers are ready", START)
+            await until(
+                lambda: "ending what owns the state" in edge.log.read_text(), "the new workers are ready", START
+            )
             os.kill(pid, signal.SIGKILL)
             await until(lambda: "has ended before it served: going on" in edge.log.read_text(), "the old one goes on")
             os.kill(control, signal.SIGCONT)
