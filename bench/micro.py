@@ -22,7 +22,7 @@ from steer.proxy.http.forwarding import Forwarding, render_request, render_respo
 from steer.proxy.http.head import RequestHead, ResponseHead, read_request, read_response
 from steer.steering.choose import Load, choose
 from steer.steering.hosts import HostEntry
-from steer.steering.model import Group, Node, Pool, Route, Service, Snapshot, Topology
+from steer.steering.model import NOWHERE, Bound, Group, Node, Place, Pool, Route, Service, Snapshot, Topology
 from steer.steering.tables import Tables
 
 BATCHES = 15
@@ -81,7 +81,17 @@ class Request:
     entry: HostEntry
     pool: str = "web"
     client: str = "192.0.2.1"
+    path: str = "/services/passports"
     retriable: bool = True
+    idempotent: bool = True
+    place: Place = NOWHERE
+    bound: Bound | None = None
+    key: str = ""
+
+    def field(self, name: str) -> str | None:
+        return None
+
+    cookie = field
 
 
 def one_field() -> Iterator[bytes]:

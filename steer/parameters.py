@@ -11,13 +11,10 @@ from typing import Literal
 
 from steer.config import (
     Config,
-    Consecutive,
-    HashBy,
     HealthCheck,
     Listener,
     NodeConfig,
     Pool,
-    Service,
     host_port,
 )
 from steer.config import ListenerTls as TlsConfig
@@ -26,122 +23,11 @@ from steer.proxy import settings as proxy
 from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
-from steer.steering import model
 from steer.steering.retries import idempotent_methods
+from steer.topology import retries
+from steer.topology import topology as topology
 
 BUILT_PROTOCOLS = ("h2", "http/1.1")
-
-
-# Steering...
-
-
-def topology(config: Config) -> model.Topology:
-    """What stands where. Nodes are numbered in the order of the file."""
-    nodes: list[model.Node] = []
-    pools = {name: _pool(name, pool, nodes) for name, pool in config.pools.items()}
-    return model.Topology(
-        datacentres=tuple(config.datacentres),
-        nodes=tuple(nodes),
-        pools=pools,
-        groups={name: _group(config, name) for name in config.groups},
-        services={name: _service(name, service) for name, service in config.services.items()},
-    )
-
-
-def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
-    first = len(nodes)
-    for datacentre, members in pool.nodes.items():
-        for node in members:
-            nodes.append(model.Node(len(nodes), node.name, name, datacentre, node.weight))
-    check = pool.health_check
-    acts = check is not None and check.mode == "on"
-    assert not isinstance(pool.algorithm, HashBy), "refused by `unbuilt`"
-    return model.Pool(
-        name=name,
-        nodes=tuple(nodes[first:]),
-        min_nodes=pool.min_nodes,
-        algorithm=pool.algorithm,
-        max_connections=pool.max_connections,
-        max_pending=0 if pool.protocol == "tcp" else pool.max_pending,  # a TCP connection waits for no other's end
-        checked=acts,
-        check_mode=model.Mode(check.mode) if check is not None else model.Mode.OFF,
-        must_pass_first=check is not None and acts and check.must_pass_first,
-        fall=check.fall if check is not None else 3,
-        rise=check.rise if check is not None else 2,
-        ejection=_ejection(pool),
-        retries=_retries(pool),
-        try_all=pool.when_none.page is None,
-    )
-
-
-def _ejection(pool: Pool) -> model.Ejection:
-    ejection = pool.ejection
-    share, peers, slow = ejection.share, ejection.peers, ejection.slow
-    return model.Ejection(
-        consecutive_gateway_failures=ejection.consecutive_gateway_failures.failures,
-        gateway_mode=_mode(ejection.consecutive_gateway_failures),
-        consecutive_5xx=ejection.consecutive_5xx.failures,
-        server_error_mode=_mode(ejection.consecutive_5xx),
-        share=model.ShareRule(share.percent, share.window, share.requests, model.Mode(share.mode)),
-        peers=model.PeersRule(peers.points / 100, peers.window, peers.requests, model.Mode(peers.mode)),
-        slow=model.SlowRule(slow.times, slow.floor, slow.windows, model.Mode(slow.mode)),
-        base_time=ejection.base_time,
-        max_time=ejection.max_time,
-        ramp=ejection.ramp,
-    )
-
-
-def _mode(detector: Consecutive) -> model.Mode:
-    return model.Mode(detector.mode)
-
-
-def _retries(pool: Pool) -> model.RetryRules:
-    retries = pool.retries
-    return model.RetryRules(
-        attempts=retries.attempts,
-        budget=retries.budget,
-        floor=retries.floor,
-        on_status=frozenset(retries.on_status),
-        on_timeout=retries.on_timeout,
-        post=retries.post,
-        body=retries.body,
-    )
-
-
-def _group(config: Config, name: str) -> model.Group:
-    group = config.groups[name]
-    used = [pool for service in config.services.values() if service.group == name for pool in service.pools]
-    pools = tuple(dict.fromkeys(used))
-    return model.Group(
-        name=name,
-        weights=group.weights,
-        pools=pools,
-        critical=group.critical or pools,
-        out_after=group.out_after,
-        back_after=group.back_after,
-        at_least=group.safety.at_least,
-        pause=group.safety.pause,
-    )
-
-
-def _service(name: str, service: Service) -> model.Service:
-    return model.Service(
-        name=name,
-        group=service.group,
-        hostnames=service.hostnames,
-        routes=_routes(service),
-        pinned={
-            hostname: model.Pinned(pinned.datacentre, tuple(str(network) for network in pinned.allow))
-            for hostname, pinned in service.pinned_hostnames.items()
-        },
-    )
-
-
-def _routes(service: Service) -> tuple[model.Route, ...]:
-    """All of a TCP service goes to its pool."""
-    if service.pool is not None:
-        return (model.Route("/", service.pool),)
-    return tuple(model.Route(route.path, route.pool) for route in service.routes)
 
 
 # The proxy...
@@ -252,13 +138,13 @@ def _pool_settings(name: str, pool: Pool) -> proxy.PoolSettings:
             timeouts.connect, timeouts.request_idle, timeouts.response_head, timeouts.idle, timeouts.total
         ),
         keepalive=proxy.Keepalive(keepalive.idle, keepalive.most, keepalive.requests),
-        retries=_retries(pool),
+        retries=retries(pool),
         tls=_node_tls(pool),
         tls_name=pool.upstream_tls.name,
         protocol=pool.protocol,
         proxy_protocol=pool.proxy_protocol,
         manner=(pool.protocol, pool.proxy_protocol, pool.upstream_tls),
-        idempotent=idempotent_methods(_retries(pool)),
+        idempotent=idempotent_methods(retries(pool)),
         page=page.read_bytes() if page is not None else b"",
     )
 

@@ -141,6 +141,7 @@ TESTED_BY = {
     "control_process": "tests/demo/test_show.py",
     "errors": "tests/config/test_bad_configurations.py",
     "health/announcing": "tests/scenarios/test_client_address.py",
+    "parameters": "tests/demo/test_show.py",
     "proxy/*": "tests/compliance",
     "reload": "tests/scenarios/test_reload.py",
     "runtime/crew": "tests/runtime/test_supervisor.py",

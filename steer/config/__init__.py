@@ -27,9 +27,9 @@ from steer.config.parcel import from_parcel, to_parcel
 from steer.config.schema import Config
 from steer.config.schema_edge import Coordination, Edge, EdgeMember, Log
 from steer.config.schema_ejection import Consecutive, Ejection
-from steer.config.schema_groups import Group
+from steer.config.schema_groups import Failback, Group, Rule, When
 from steer.config.schema_listeners import Admin, Certificate, Limits, Listener, ListenerTls, ServerTls
-from steer.config.schema_places import Datacentre
+from steer.config.schema_places import Datacentre, Region
 from steer.config.schema_pools import (
     Expect,
     HashBy,
@@ -42,11 +42,12 @@ from steer.config.schema_pools import (
     Timeouts,
     UpstreamTls,
 )
-from steer.config.schema_services import Pinned, Route, Service
+from steer.config.schema_services import Affinity, Pinned, Route, Service
 from steer.config.showing import digest, redacted, schema_json
 
 __all__ = [
     "Admin",
+    "Affinity",
     "Certificate",
     "Change",
     "Config",
@@ -58,6 +59,7 @@ __all__ = [
     "Ejection",
     "Examination",
     "Expect",
+    "Failback",
     "Group",
     "HashBy",
     "HealthCheck",
@@ -70,12 +72,15 @@ __all__ = [
     "Page",
     "Pinned",
     "Pool",
+    "Region",
     "Retries",
     "Route",
+    "Rule",
     "ServerTls",
     "Service",
     "Timeouts",
     "UpstreamTls",
+    "When",
     "canonical_hostname",
     "changes",
     "digest",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from steer.control.asking import known
 from steer.errors import Unacceptable
 from steer.steering.hosts import HostEntry
+from steer.steering.model import NOWHERE, Bound, Place
 from steer.steering.tables import Tables
 
 NO_WORKER = -1
@@ -20,7 +22,21 @@ class AskedFacts:
     entry: HostEntry
     pool: str
     client: str
+    path: str = "/"
     retriable: bool = True
+    idempotent: bool = True
+    place: Place = NOWHERE
+    bound: Bound | None = None
+    key: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """By name in lower case."""
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+    def field(self, name: str) -> str | None:
+        return self.fields.get(name)
+
+    def cookie(self, name: str) -> str | None:
+        return self.cookies.get(name)
 
 
 def asked_facts(tables: Tables, host: str, path: str, client: str) -> AskedFacts:
@@ -28,10 +44,11 @@ def asked_facts(tables: Tables, host: str, path: str, client: str) -> AskedFacts
     name = without_port(host).lower()
     known("hostname", name, tables.hosts)
     entry = tables.hosts[name]
-    pool = entry.pool_for(path.partition("?")[0])
+    path = path.partition("?")[0]
+    pool = entry.pool_for(path)
     if pool is None:
         raise Unacceptable(f"no route of {entry.service} matches {path}", "the answer would be 404 no_route")
-    return AskedFacts(entry, pool, client)
+    return AskedFacts(entry, pool, client, path)
 
 
 def without_port(host: str) -> str:

@@ -62,7 +62,7 @@ def groups_of(topology: Topology, target: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(group.name for group in groups if pool in group.pools)
     if "datacentre" in target:
         wanted = target.get("group")
-        return tuple(g.name for g in groups if target["datacentre"] in g.weights and wanted in (None, g.name))
+        return tuple(g.name for g in groups if target["datacentre"] in g.datacentres and wanted in (None, g.name))
     return (target["group"],)
 
 

@@ -83,7 +83,7 @@ class EdgeCollector(Collector):
         snapshot = self._context.keeper.snapshot
         for group in self._context.keeper.topology.groups.values():
             statuses = snapshot.groups.get(group.name, GroupStatus()).datacentres
-            for datacentre in group.weights:
+            for datacentre in group.datacentres:
                 current = statuses.get(datacentre, DatacentreStatus()).state
                 for state in DatacentreState:
                     yield (group.name, datacentre, str(state)), state is current

@@ -16,7 +16,7 @@ def current_weights(snapshot: Snapshot, group: Group) -> dict[str, float]:
 
 def shares(topology: Topology, snapshot: Snapshot, group: Group, now: float) -> dict[str, float]:
     """By datacentre, 0 to 1. Where the pools of the group stand differently: the mean over them."""
-    found = dict.fromkeys(current_weights(snapshot, group), 0.0)
+    found = dict.fromkeys(group.datacentres, 0.0)
     for pool in group.pools:
         for site in prepare(group, topology.pools[pool], snapshot, now, NO_WORKER).sites:
             found[site.datacentre] += site.share / len(group.pools)

@@ -112,7 +112,7 @@ class Standing:
             for group in groups_of(self._topology, override.target)
         }
         for group in self._topology.groups.values():
-            for name in group.weights:
+            for name in group.datacentres:
                 is_draining = self.datacentres.status(group.name, name).state is DatacentreState.DRAINING
                 if is_draining != ((group.name, name) in wanted):
                     move = self.datacentres.restore if is_draining else self.datacentres.drain
@@ -160,7 +160,7 @@ class Standing:
         return GroupStatus(
             weights=override.value if override else {},
             override=override.id if override else "",
-            datacentres={name: statuses[name] for name in group.weights if statuses[name] != PLAIN_DATACENTRE},
+            datacentres={name: statuses[name] for name in group.datacentres if statuses[name] != PLAIN_DATACENTRE},
         )
 
     def _say_node(self, change: Change) -> None:
@@ -171,7 +171,7 @@ class Standing:
 
     def _say_datacentres(self, changes: tuple[DatacentreChange, ...]) -> None:
         for change in changes:
-            if change.datacentre in self._topology.groups[change.group].weights:
+            if change.datacentre in self._topology.groups[change.group].datacentres:
                 level = Level.ERROR if change.after is DatacentreState.OUT else Level.INFO
                 what = f"{change.datacentre} for {change.group}"
                 self._events.record(f"datacentre_{change.after}", what, change.cause, level)

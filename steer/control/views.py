@@ -58,14 +58,14 @@ def status(context: AdminContext) -> View:
 
 def group_line(context: AdminContext, group: Group) -> View:
     """A group in one line: where its traffic goes, and how many nodes carry it there."""
-    places = [_place(context, group, datacentre) for datacentre in group.weights]
-    return {"name": group.name, "mode": "active-active", "line": _line(group, places), "datacentres": places}
+    places = [_place(context, group, datacentre) for datacentre in group.datacentres]
+    return {"name": group.name, "mode": str(group.mode), "line": _line(group, places), "datacentres": places}
 
 
 def _line(group: Group, places: Iterable[View]) -> str:
     return "  ".join(
         (
-            f"{group.name}  active-active",
+            f"{group.name}  {group.mode}",
             *(
                 f"{place['name']} {place['share']:.0%} {place['state']} "
                 f"({place['nodes']['serving']} of {place['nodes']['expected']})".replace("%", " %")
@@ -110,7 +110,7 @@ def group(context: AdminContext, group: Group) -> View:
         "critical": list(group.critical),
         "services": [service.name for service in topology.services.values() if service.group == group.name],
         "datacentres": [
-            {**_place(context, group, name), **_datacentre_detail(context, group, name)} for name in group.weights
+            {**_place(context, group, name), **_datacentre_detail(context, group, name)} for name in group.datacentres
         ],
     }
 
@@ -120,7 +120,7 @@ def _datacentre_detail(context: AdminContext, group: Group, name: str) -> View:
     state = status.datacentres.get(name, DatacentreStatus())
     rate, failed = context.totals.live.rates(context.clock.monotonic(), group.name, name)
     return {
-        "weight": current_weights(context.keeper.snapshot, group)[name],
+        "weight": current_weights(context.keeper.snapshot, group).get(name, 0),
         "since": moment(state.since),
         "cause": state.cause,
         "returning": state.ramp_from is not None,
@@ -131,7 +131,7 @@ def _datacentre_detail(context: AdminContext, group: Group, name: str) -> View:
 
 def datacentre(context: AdminContext, name: str) -> View:
     topology = context.keeper.topology
-    groups = [group for group in topology.groups.values() if name in group.weights]
+    groups = [group for group in topology.groups.values() if name in group.datacentres]
     return {
         "name": name,
         "nodes": node_counts(context, [node for node in topology.nodes if node.datacentre == name]),

@@ -37,8 +37,8 @@ from steer.proxy.settings import PoolSettings
 from steer.proxy.stream import ClientStream
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.choose import choose, choose_next
-from steer.steering.model import Node, Outcome, Refusal, Route, Verdict
-from steer.steering.retries import is_free, is_retry_allowed, is_status_retried
+from steer.steering.model import NOWHERE, Bound, Node, Outcome, Place, Refusal, Route, Verdict
+from steer.steering.retries import IDEMPOTENT, is_free, is_retry_allowed, is_status_retried
 from steer.steering.tables import HostEntry
 
 if TYPE_CHECKING:
@@ -171,6 +171,28 @@ class Exchange:
         """Steering may send a trial along: should it fail, the request can be sent again."""
         head = self.head
         return self._idempotent and not head.chunked and head.content_length <= self.settings.retries.body
+
+    @property
+    def idempotent(self) -> bool:
+        return self.method in IDEMPOTENT
+
+    @property
+    def place(self) -> Place:
+        return NOWHERE
+
+    @property
+    def bound(self) -> Bound | None:
+        return None
+
+    @property
+    def key(self) -> str:
+        return ""
+
+    def field(self, name: str) -> str | None:
+        return self.head.field(name)
+
+    def cookie(self, name: str) -> str | None:
+        return None
 
     def introduce(self, guide: Guide) -> None:
         """A trusted proxy says in the head who the client is. Before `start`."""

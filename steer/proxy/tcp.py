@@ -21,7 +21,7 @@ from steer.proxy.settings import ListenerSettings
 from steer.proxy.upstream.pool import translate
 from steer.steering.choose import choose, choose_next
 from steer.steering.hosts import HostEntry
-from steer.steering.model import Node, Outcome, Refusal, Verdict
+from steer.steering.model import NOWHERE, Bound, Node, Outcome, Refusal, Verdict
 from steer.steering.retries import is_retry_allowed
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ class TcpConnection(End):
     watched = inf
     retriable = True
     """It may carry a trial: nothing is sent before a node has taken the connection."""
+    idempotent = False
+    """Nobody knows what it will say."""
+    place = NOWHERE
+    bound: Bound | None = None
+    key = ""
 
     # Of the session.
     node: End | None = None
@@ -70,6 +75,12 @@ class TcpConnection(End):
     @property
     def client(self) -> str:
         return self.address
+
+    def field(self, name: str) -> str | None:
+        """It has none, and no cookies."""
+        return None
+
+    cookie = field
 
     @property
     def retries(self) -> int:

@@ -12,7 +12,7 @@ from math import inf
 from typing import Protocol
 
 from steer.steering.hosts import PinnedTo
-from steer.steering.model import Dice, Node, Refusal, Verdict
+from steer.steering.model import Bound, Dice, Node, Place, Refusal, Verdict
 from steer.steering.pick import Load, pick, pick_free
 from steer.steering.plan import NodeSet, Plan, Site, Slot
 from steer.steering.tables import HostEntry, Tables
@@ -33,11 +33,37 @@ class Facts(Protocol):
 
     @property
     def client(self) -> str:
-        """The client's address as text; matters for pinned hostnames with `allow` only."""
+        """The client's address as text."""
+
+    @property
+    def path(self) -> str:
+        """Without its query, as it was sent."""
 
     @property
     def retriable(self) -> bool:
         """Idempotent and can be replayed, so that it may carry a trial."""
+
+    @property
+    def idempotent(self) -> bool:
+        """By its method, so that it may be part of a trickle."""
+
+    @property
+    def place(self) -> Place:
+        """Where the client is; read only where a rule of the group asks for it."""
+
+    @property
+    def bound(self) -> Bound | None:
+        """Where affinity says that the client is; None: nowhere yet. Read only where the service has affinity."""
+
+    @property
+    def key(self) -> str:
+        """The learned key of the client's affinity, as the client sent it; empty: it sent none, or it is no such."""
+
+    def field(self, name: str) -> str | None:
+        """The request's field of this name (lower case); None: it has none. Read only where a rule or a hash asks."""
+
+    def cookie(self, name: str) -> str | None:
+        """The cookie of this name; None: it has none. Read only where a hash asks."""
 
 
 def choose(tables: Tables, facts: Facts, load: Load, now: float, dice: Dice) -> Verdict | Refusal:

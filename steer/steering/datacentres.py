@@ -173,7 +173,7 @@ def usable(topology: Topology, ledger: DatacentreLedger) -> dict[str, frozenset[
             name for name, status in ledger.statuses(group.name).items() if status.state is DatacentreState.SERVING
         }
         for pool in group.pools:
-            found[pool] |= serving & set(group.weights)
+            found[pool] |= serving & set(group.datacentres)
     return {pool: frozenset(datacentres) for pool, datacentres in found.items()}
 
 

@@ -92,7 +92,15 @@ class RetryRules:
     body: int = 64 * 1024
 
 
-Algorithm = Literal["least_requests", "round_robin", "random"]
+Algorithm = Literal["least_requests", "round_robin", "random", "hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class HashBy:
+    """What the same node is chosen for: the client's address, a header (name in lower case) or a cookie."""
+
+    kind: Literal["client", "header", "cookie"]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,8 @@ class Pool:
     nodes: tuple[Node, ...]
     min_nodes: int = 1
     algorithm: Algorithm = "least_requests"
+    hash_by: HashBy | None = None
+    """For the algorithm `hash`."""
     max_connections: int = 256
     max_pending: int = 64
     checked: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from steer.errors import Refused
 from steer.steering.datacentres import available, deciding_pools
-from steer.steering.model import DatacentreState, Group, GroupStatus, Snapshot, Topology
+from steer.steering.model import DatacentreState, Group, GroupMode, GroupStatus, Snapshot, Topology
 from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP
 
 __all__ = ["Refused", "check_change", "keeps_at_least", "keeps_min_nodes", "keeps_pause"]
@@ -39,7 +39,7 @@ def keeps_at_least(topology: Topology, group: Group, before: Snapshot, after: Sn
 
     A change that takes none away passes even where there are too few already: it must be possible to mend.
     """
-    if not any(weight > 0 for weight in _weights(group, after).values()):
+    if group.mode is GroupMode.ACTIVE_ACTIVE and not any(_weights(group, after).values()):
         return Refused("at_least", f"{group.name} would have no datacentre with weight")
     left, had = _serving(topology, group, after), _serving(topology, group, before)
     if len(left) >= group.at_least or len(left) >= len(had):
@@ -71,11 +71,7 @@ def _weights(group: Group, snapshot: Snapshot) -> dict[str, float]:
 def _states_serving(group: Group, snapshot: Snapshot) -> list[str]:
     """The group's datacentres that are neither draining nor out."""
     states = _status(group, snapshot).datacentres
-    return [
-        name
-        for name in _weights(group, snapshot)
-        if states.get(name, PLAIN_DATACENTRE).state is DatacentreState.SERVING
-    ]
+    return [name for name in group.datacentres if states.get(name, PLAIN_DATACENTRE).state is DatacentreState.SERVING]
 
 
 def _serving(topology: Topology, group: Group, snapshot: Snapshot) -> list[str]:

@@ -62,15 +62,17 @@ def observation_from_wire(data: Mapping[str, Any]) -> Observation:
 
 def _group_to_wire(status: GroupStatus) -> Plain:
     datacentres = {name: status_to_wire(state) for name, state in status.datacentres.items()}
-    return {"weights": dict(status.weights), "override": status.override, "datacentres": datacentres}
+    rules = {name: dict(weights) for name, weights in status.rules.items()}
+    plain = {**_changed_fields(status), "datacentres": datacentres, "rules": rules}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
 
 
 def _group_from_wire(data: Mapping[str, Any]) -> GroupStatus:
     datacentres = {name: datacentre_from_wire(state) for name, state in data["datacentres"].items()}
-    return GroupStatus(weights=data["weights"], override=data["override"], datacentres=datacentres)
+    return GroupStatus(**{**data, "datacentres": datacentres})
 
 
-def _changed_fields(value: NodeStatus | DatacentreStatus | Observation) -> Plain:
+def _changed_fields(value: NodeStatus | DatacentreStatus | GroupStatus | Observation) -> Plain:
     """The fields that have no default or another value than it; a StrEnum as the text it is."""
     plain: Plain = {}
     for each in fields(value):

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
@@ -17,24 +16,15 @@ from steer import parameters
 from steer.config import load
 from steer.steering.choose import Load, choose
 from steer.steering.model import Dice, Snapshot, Topology, Verdict
-from steer.steering.tables import HostEntry, Tables
+from steer.steering.tables import Tables
 from tests.scenarios.town import Town, Tree, configuration, town
 from tests.scenarios.traffic import Connection
+from tests.steering.towns import Request
 
 REQUESTS = 100_000
 SPLITS = [{"wellington": 50, "auckland": 50}, {"wellington": 90, "auckland": 10}]
 HALF_A_POINT = 0.005
 HOST = "www.agency.example"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What steering asks of a request."""
-
-    entry: HostEntry
-    pool: str = "web"
-    client: str = "127.0.0.1"
-    retriable: bool = True
 
 
 class Worker:

@@ -34,13 +34,25 @@ NODES = st.builds(
     trial_worker=st.integers(-1, 64),
 )
 DATACENTRES = st.builds(
-    DatacentreStatus, state=st.sampled_from(DatacentreState), since=SECONDS, cause=NAMES, ramp_from=st.none() | SECONDS
+    DatacentreStatus,
+    state=st.sampled_from(DatacentreState),
+    since=SECONDS,
+    cause=NAMES,
+    ramp_from=st.none() | SECONDS,
+    until=st.none() | SECONDS,
 )
+WEIGHTS = st.dictionaries(NAMES, st.floats(0, 100), max_size=3)
 GROUPS = st.builds(
     GroupStatus,
-    weights=st.dictionaries(NAMES, st.floats(0, 100), max_size=3),
+    weights=WEIGHTS,
     override=NAMES,
+    rules=st.dictionaries(NAMES, WEIGHTS, max_size=2),
     datacentres=st.dictionaries(NAMES, DATACENTRES, max_size=3),
+    at=NAMES,
+    arriving=WEIGHTS,
+    leaving=NAMES,
+    leaving_until=st.none() | SECONDS,
+    held=NAMES,
 )
 SNAPSHOTS = st.builds(
     Snapshot,

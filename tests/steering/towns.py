@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from steer.steering.model import (
+    NOWHERE,
     Algorithm,
+    Bound,
     DatacentreState,
     DatacentreStatus,
     Ejection,
@@ -17,6 +20,7 @@ from steer.steering.model import (
     NodeState,
     NodeStatus,
     Pinned,
+    Place,
     Pool,
     Route,
     Service,
@@ -36,7 +40,20 @@ class Request:
     entry: HostEntry
     pool: str = "web"
     client: str = "192.0.2.1"
+    path: str = "/"
     retriable: bool = True
+    idempotent: bool = True
+    place: Place = NOWHERE
+    bound: Bound | None = None
+    key: str = ""
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cookies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def field(self, name: str) -> str | None:
+        return self.fields.get(name)
+
+    def cookie(self, name: str) -> str | None:
+        return self.cookies.get(name)
 
 
 def town(

@@ -77,6 +77,13 @@ class RequestHead:
     def has_body(self) -> bool:
         return self.chunked or self.content_length > 0
 
+    def field(self, name: str) -> str | None:
+        """The value of the field of this name (lower case) among those that go to the node; several as one list
+        (RFC 9110 section 5.3). None: there is none. The host is for `host` to tell."""
+        start = b"%b:" % name.encode("latin-1")
+        values = [line[len(start) :].strip() for line in self.lines if line[: len(start)].lower() == start]
+        return b", ".join(values).decode("latin-1") if values else None
+
 
 def read_request(block: bytes, max_fields: int = 100, allow_underscores: bool = False) -> RequestHead | Failure:
     """Read the bytes of a request's head, without the empty line that ends it (RFC 9112 sections 2 to 6)."""

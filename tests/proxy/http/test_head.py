@@ -112,6 +112,12 @@ def test_the_same_line_twice_is_removed_or_kept_twice() -> None:
     assert head.lines == [b"A: b", b"A: b"]
 
 
+def test_a_field_is_found_by_its_name_in_any_letters_and_several_are_a_list() -> None:
+    head = read(b"X-Tenant:  green ", b"x-beta: 1", b"Accept: a", b"X-BETA: 2", b"Expect: 100-continue")
+    assert (head.field("x-tenant"), head.field("x-beta")) == ("green", "1, 2")
+    assert (head.field("x-ten"), head.field("expect")) == (None, None)
+
+
 def test_expect_and_te_and_max_forwards_and_via_are_read() -> None:
     head = read(b"Expect: 100-Continue", b"TE: gzip;q=1 , Trailers", b"Max-Forwards: 7", b"Via: 1.1 a", b"Via: 1.1 b")
     assert (head.expects_continue, head.te_trailers, head.max_forwards) == (True, True, 7)
