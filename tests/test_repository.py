@@ -152,6 +152,8 @@ TESTED_BY = {
     "runtime/wire": "tests/runtime/test_channel.py",
     "steering/moves": "tests/steering/test_datacentres.py",
     "steering/records": "tests/steering/test_ejection.py",
+    "store/errors": "tests/store",
+    "store/model": "tests/store",
     "worker": "tests/demo/test_show.py",
 }
 
