@@ -33,6 +33,8 @@ class Retry(StrEnum):
     NEVER = "never"
     IF_UNSENT = "if-unsent"
     IF_IDEMPOTENT = "if-idempotent"
+    ALWAYS = "always"
+    """The node said that it did nothing with the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ NODE_REFUSED = Failure("node_refused", 502, Origin.NODE, Retry.IF_UNSENT)
 NODE_UNREACHABLE = Failure("node_unreachable", 504, Origin.NODE, Retry.IF_UNSENT)
 NODE_TLS = Failure("node_tls", 502, Origin.NODE, Retry.IF_UNSENT)
 NODE_RESET = Failure("node_reset", 502, Origin.NODE, Retry.IF_IDEMPOTENT)
+NODE_UNTOUCHED = Failure("node_reset", 502, Origin.NODE, Retry.ALWAYS)
 NODE_BROKE = Failure("node_broke", 502, Origin.NODE, Retry.NEVER)
 NODE_TOO_SLOW = Failure("node_too_slow", 504, Origin.NODE, Retry.IF_IDEMPOTENT)
 

@@ -176,7 +176,7 @@ def _check(node: NodeConfig, pool: Pool, check: HealthCheck, tls: ssl.SSLContext
     return CheckSettings(
         node=node.name,
         url=f"{node.scheme}://{host}:{node.port}{check.path}",
-        kind=check.kind,
+        kind="h2c" if pool.protocol == "h2c" and check.kind == "http" else check.kind,
         host=check.host,
         tls=tls if node.scheme == "https" else None,
         server_name=pool.upstream_tls.name,

@@ -34,7 +34,7 @@ class CheckSettings:
     node: str
     url: str
     """`http://` or `https://` with the path to ask for; of a TCP check only host and port count."""
-    kind: Literal["http", "tcp"] = "http"
+    kind: Literal["http", "h2c", "tcp"] = "http"
     host: str | None = None
     """The Host that the node sees; None: that of the URL."""
     tls: ssl.SSLContext | None = None

@@ -8,8 +8,10 @@ import ssl
 from dataclasses import dataclass
 
 import aiohttp
+from h2.exceptions import ProtocolError
 
 from steer.health.announcing import AnnouncingConnector
+from steer.health.asking_h2 import ask_h2c
 from steer.health.expect import BODY, CheckSettings, place_of, shortfall
 
 HEAD_LINE = 8 * 1024
@@ -43,6 +45,8 @@ async def probe(settings: CheckSettings, session: aiohttp.ClientSession) -> Resu
     """Ask once, within the time-out."""
     if settings.kind == "tcp":
         ask = _ask_tcp(settings)
+    elif settings.kind == "h2c":
+        ask = _ask_h2c(settings)
     else:
         ask = _ask_announced(settings) if settings.prelude else _ask_http(settings, session)
     try:
@@ -50,7 +54,7 @@ async def probe(settings: CheckSettings, session: aiohttp.ClientSession) -> Resu
             return await ask
     except TimeoutError:
         return Result(False, f"no answer within {settings.timeout:g} s")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, ProtocolError, OSError, ValueError) as error:
         return Result(False, _say(error))
 
 
@@ -66,6 +70,12 @@ async def _ask_tcp(settings: CheckSettings) -> Result:
 async def _ask_announced(settings: CheckSettings) -> Result:
     async with new_session(AnnouncingConnector(settings)) as session:
         return await _ask_http(settings, session)
+
+
+async def _ask_h2c(settings: CheckSettings) -> Result:
+    answer = await ask_h2c(settings, tuple(FIELDS.items()))
+    wrong = shortfall(settings.expect, answer.status, answer.headers, bytes(answer.body[:BODY]))
+    return Result(not wrong, wrong or f"status {answer.status}")
 
 
 async def _ask_http(settings: CheckSettings, session: aiohttp.ClientSession) -> Result:
@@ -104,6 +114,8 @@ def _say(error: Exception) -> str:
             return "refused"
         case aiohttp.ServerDisconnectedError() | OSError(errno=errno.ECONNRESET):
             return "reset before an answer"
+        case ProtocolError():
+            return f"not a valid answer in HTTP/2: {str(error) or type(error).__name__}"
         case aiohttp.ClientPayloadError():
             return "the body broke off"
         case aiohttp.ClientResponseError():

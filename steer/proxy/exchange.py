@@ -26,6 +26,7 @@ from steer.errors import (
     NODE_TOO_SLOW,
     NOT_ALLOWED,
     Failure,
+    Retry,
 )
 from steer.proxy.evidence import Doubt
 from steer.proxy.http.forwarding import render_request
@@ -275,7 +276,7 @@ class Exchange:
             if trailers is not None:
                 data += last_chunk(trailers)
         self.request_done = trailers is not None
-        if self._replayable or connection is None:
+        if connection is None or (self._replayable and not relays):
             self._kept.append(data)
             self._kept_size += len(data)
         if connection is None:
@@ -299,8 +300,11 @@ class Exchange:
             self.stream.hold_body(True)
 
     def _keep_while_useful(self) -> None:
-        """Forget the sent part of the body when no retry could use it."""
-        if not self._idempotent or self._kept_size > self.settings.retries.body:
+        """Forget the sent part of the body when no retry could use it. Over HTTP/2 a node can say that it did nothing
+        with the request: then any method may be sent again."""
+        connection = self.connection
+        may_repeat = self._idempotent or (connection is not None and connection.both_ways)
+        if not may_repeat or self._kept_size > self.settings.retries.body:
             self._replayable = False
             self._kept.clear()
             self._kept_size = 0
@@ -326,7 +330,7 @@ class Exchange:
         self._relayed = True
         self.status = status
         self.phase = RELAY
-        if self.request_done and self._kept:
+        if self._kept:
             self._kept.clear()
         self.sent_bytes = len(payload)
         self.stream.start_response(self, head, payload, complete)
@@ -462,7 +466,7 @@ class Exchange:
             self.error = failure.name
             self.stream.abort()
             self._settle()
-        elif stale and self._idempotent and self._replayable:
+        elif stale and self._replayable and (self._idempotent or failure.retry is Retry.ALWAYS):
             self._refresh()
         else:
             if not stale:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from steer.errors import DRAINING, Failure
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import render_response
-from steer.proxy.http.framing import chunk, last_chunk
+from steer.proxy.http.framing import chunk, last_chunk, permitted_trailers
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.http.reply import frame_reply
 from steer.proxy.settings import ListenerSettings
@@ -76,7 +76,7 @@ class ResponseWriter:
 
     def _last_chunk(self, exchange: Exchange) -> bytes:
         """Trailers go only to a client that said it takes them (RFC 9110 section 6.5.1)."""
-        return last_chunk(exchange.trailers if exchange.head.te_trailers else ())
+        return last_chunk(permitted_trailers(exchange.trailers) if exchange.head.te_trailers else ())
 
     def close_after_response(self) -> None:
         self.keeps = False

@@ -1,8 +1,9 @@
 """Whether another try is allowed: by what happened, by the method, and by the budget.
 
-Never once a byte of the response was relayed. Otherwise when nothing was sent, or when the method is idempotent and the
-body can be sent again. Tries in which nothing was sent, and those after a node's death, are free; the others live in a
-budget, so that a struggling pool is not asked twice for everything.
+Never once a byte of the response was relayed. Otherwise when nothing was sent, when the node says that it did nothing
+with it (HTTP/2), or when the method is idempotent and the body can be sent again. Tries in which nothing was sent, and
+those after a node's death, are free; the others live in a budget, so that a struggling pool is not asked twice for
+everything.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def is_retry_allowed(
         return False
     if failure.name == NODE_TOO_SLOW.name and not rules.on_timeout:
         return False
-    return not sent or (failure.retry is Retry.IF_IDEMPOTENT and method_idempotent)
+    return not sent or failure.retry is Retry.ALWAYS or (failure.retry is Retry.IF_IDEMPOTENT and method_idempotent)
 
 
 def is_status_retried(

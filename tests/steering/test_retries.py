@@ -12,6 +12,7 @@ from steer.errors import (
     NODE_TLS,
     NODE_TOO_SLOW,
     NODE_UNREACHABLE,
+    NODE_UNTOUCHED,
     Failure,
 )
 from steer.steering.model import RetryRules
@@ -37,6 +38,7 @@ SLOW_TOO = RetryRules(on_timeout=True)
         pytest.param(NODE_RESET, False, False, True, id="an idle connection was gone, a POST"),
         pytest.param(NODE_RESET, True, True, True, id="died after a GET was sent"),
         pytest.param(NODE_RESET, False, True, False, id="died after a POST was sent"),
+        pytest.param(NODE_UNTOUCHED, False, True, True, id="the node says that it did nothing with a POST"),
         pytest.param(NODE_BROKE, True, True, False, id="nonsense in answer to a GET"),
         pytest.param(NODE_TOO_SLOW, True, True, False, id="too slow, and on_timeout is off"),
         pytest.param(BUSY, True, False, False, id="the edge's own answer"),

@@ -29,10 +29,26 @@ _TRAILERS_PASSED = re.compile(
 """What may pass as a trailer: what is registered as fit for it, gRPC's, and the applications' own `X-`. Any other could
 frame, route, authenticate or control at a recipient that merges trailers into the fields (RFC 9110 section 6.5.1)."""
 
+_NOT_IN_METADATA = re.compile(
+    rb"(?i:host|te|trailer|upgrade|expect|max-forwards|via|date|age|expires|pragma|vary|warning|location|retry-after|"
+    rb"refresh|clear-site-data|origin|referer|range|authorization|cookie|set-cookie|www-authenticate|forwarded|alt-svc|"
+    rb"traceparent|tracestate|http2-settings|connection|keep-alive|x-request-id|x-real-ip|"
+    rb"(?:proxy|transfer|content|cache|if|access-control|strict-transport|sec|x-steer|x-session|x-forwarded)-[^:]*"
+    rb"):"
+)
+"""What no application's metadata may be called, though gRPC lets it choose its names: fields by which HTTP or the edge
+frames, routes, authenticates or caches."""
+
 
 def permitted_trailers(lines: Iterable[bytes]) -> tuple[bytes, ...]:
     """Of trailers whose grammar has been judged: those that may pass."""
     return tuple(line for line in lines if _TRAILERS_PASSED.match(line) is not None)
+
+
+def permitted_metadata(lines: Iterable[bytes]) -> tuple[bytes, ...]:
+    """The same for a response of gRPC, whose trailers carry the application's own metadata."""
+    passed = _TRAILERS_PASSED.match
+    return tuple(line for line in lines if passed(line) is not None or _NOT_IN_METADATA.match(line) is None)
 
 
 class NoBody:

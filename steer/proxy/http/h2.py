@@ -23,7 +23,7 @@ from steer.errors import (
     Failure,
 )
 from steer.proxy.http import grammar
-from steer.proxy.http.framing import permitted_trailers
+from steer.proxy.http.framing import permitted_metadata, permitted_trailers
 from steer.proxy.http.head import RequestHead, ResponseHead, read_lines, read_response
 
 Field = tuple[bytes, bytes]
@@ -162,15 +162,20 @@ def _settle_body(head: RequestHead, ended: bool) -> RequestHead | Failure:
     return head
 
 
-def read_trailers(fields: Iterable[Field]) -> tuple[bytes, ...] | Failure:
-    """As lines, without those that may not be trailers (RFC 9110 section 6.5.1)."""
+def read_trailers(fields: Iterable[Field], *, of_grpc: bool = False) -> tuple[bytes, ...] | Failure:
+    """As lines, without those that may not be trailers (RFC 9110 section 6.5.1); `of_grpc`: metadata may."""
     lines = []
     for name, value in fields:
         line = b"%b: %b" % (name, value)
         if name[:1] == b":" or _check_field(name, value) is not None or grammar.FIELD.fullmatch(line) is None:
             return MALFORMED.because("a trailer breaks the grammar")
         lines.append(line)
-    return permitted_trailers(lines)
+    return permitted_metadata(lines) if of_grpc else permitted_trailers(lines)
+
+
+def is_grpc(head: ResponseHead) -> bool:
+    """Whether a node's response says that it is one of gRPC, which is spoken over HTTP/2 only."""
+    return any(line[:30].lower().startswith(b"content-type: application/grpc") for line in head.lines)
 
 
 def request_fields(block: bytes) -> tuple[list[Field], int | None]:

@@ -27,7 +27,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
-from steer.errors import NODE_BROKE, NODE_RESET
+from steer.errors import NODE_BROKE, NODE_RESET, NODE_UNTOUCHED
 from steer.proxy.http import h2_frames
 from steer.proxy.http.h2 import Field
 from steer.proxy.http.h2_frames import Frame, FrameReader
@@ -208,7 +208,7 @@ class H2NodeConnection(asyncio.Protocol):
         self.is_leaving = True
         for stream in tuple(self.streams.values()):
             if stream.number > last:
-                stream.fail(NODE_RESET.because("the node goes away"), Outcome.RESET)
+                stream.fail(NODE_UNTOUCHED.because("the node goes away"), Outcome.RESET)
         self.leave()
 
     def _break(self, detail: str) -> None:

@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from steer.errors import NODE_BROKE, NODE_RESET, Failure
+from h2.errors import ErrorCodes
+
+from steer.errors import NODE_BROKE, NODE_RESET, NODE_UNTOUCHED, Failure
 from steer.proxy.http import h2
 from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody
 from steer.proxy.http.h2 import Field
@@ -148,7 +150,7 @@ class NodeStream(UpstreamConnection):
             self._end()
 
     def on_trailers(self, fields: list[Field]) -> None:
-        trailers = h2.read_trailers(fields)
+        trailers = h2.read_trailers(fields, of_grpc=self._head is not None and h2.is_grpc(self._head))
         if isinstance(trailers, Failure) or self._is_short:
             self.fail(NODE_BROKE.because("the trailers break the grammar, or the body is too short"), Outcome.BROKEN)
             return
@@ -161,7 +163,9 @@ class NodeStream(UpstreamConnection):
             self.exchange.on_complete()
 
     def on_reset(self, code: int) -> None:
-        self.fail(NODE_RESET.because(f"the node reset the stream (HTTP/2 error {int(code)})"), Outcome.RESET)
+        """REFUSED_STREAM means that nothing was done with the request (RFC 9113 section 8.7)."""
+        failure = NODE_UNTOUCHED if code == ErrorCodes.REFUSED_STREAM else NODE_RESET
+        self.fail(failure.because(f"the node reset the stream (HTTP/2 error {int(code)})"), Outcome.RESET)
 
     def fail(self, failure: Failure, outcome: Outcome) -> None:
         exchange, self.exchange = self.exchange, None

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.kit.h2_client import H2Client, Reset
 from tests.kit.h2_origin import Fields, H2Origin, H2Visit, ok
 
 OK: Fields = [(b":status", b"200")]
+REFUSED_STREAM = 7
 
 
 @dataclass
@@ -267,3 +269,49 @@ def test_both_sides_may_speak_at_once(place: Place) -> None:
         client.data(1, b"", end=True)
         place.node.the(place.path, lambda visit: visit.ended).data(b"!", end=True)
         assert client.read(1).body == b"01234!"
+
+
+# What a node says that it did not touch...
+
+
+@pytest.mark.parametrize("body", [b"", b"hello" * 1000], ids=["no body", "a body"])
+def test_a_post_that_a_node_refused_unseen_goes_to_another(tmp_path: Path, body: bytes) -> None:
+    with H2Origin() as one, H2Origin() as two:
+        tree = configuration({"one": one.port, "two": two.port})
+        tree["pools"]["web"]["protocol"] = "h2c"
+        with running_edge(tmp_path, tree) as edge:
+            place = Place(edge, one, Authority(tmp_path))
+            for number in range(8):
+                place.path = f"/refused-{number}"
+                one.on(place.path, lambda visit: visit.refuse(REFUSED_STREAM))
+                assert place.ask("POST", f"Content-Length: {len(body)}", body=body).status == 200
+            assert [visit.body for visit in two.visits] == [body] * 8
+            assert one.visits, "the weights sent nothing to the node that refuses"
+
+
+def test_a_post_beyond_the_last_stream_of_a_goaway_is_sent_again(place: Place) -> None:
+    """A gRPC server that ends its connections by age does so. The pool of this place has one node, and no retries."""
+
+    def leave_once(visit: H2Visit) -> None:
+        place.node.on(place.path, ok)
+        visit.go_away(visit.stream - 2)
+
+    with place.h2() as client:
+        assert client.ask(1, f"{place.path}-before").status == 200
+        place.node.on(place.path, leave_once)
+        assert client.ask(3, place.path, method="POST").body == b"ok"
+
+
+@pytest.mark.parametrize("code", [2, 8, 11], ids=["INTERNAL_ERROR", "CANCEL", "ENHANCE_YOUR_CALM"])
+def test_a_post_that_a_node_reset_otherwise_is_not_sent_again(tmp_path: Path, code: int) -> None:
+    with H2Origin() as one, H2Origin() as two:
+        tree = configuration({"one": one.port, "two": two.port})
+        tree["pools"]["web"]["protocol"] = "h2c"
+        with running_edge(tmp_path, tree) as edge:
+            place = Place(edge, one, Authority(tmp_path))
+            for number in range(8):
+                place.path = f"/reset-{number}"
+                for node in (one, two):
+                    node.on(place.path, lambda visit: visit.refuse(code))
+                assert place.ask("POST", "Content-Length: 0").status == 502
+            assert len(one.visits) + len(two.visits) == 8
