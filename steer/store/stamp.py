@@ -19,8 +19,8 @@ from typing import NamedTuple
 COUNTER_LIMIT = 4096
 """12 bits: a score of the change index, milliseconds x 4096 + counter, is then exact in a double until 2039."""
 SITE_LIMIT = 999
-NEVER = ""
-"""Sorts before every stamp."""
+NEVER = "0" * 20
+"""Sorts before every stamp: what was never written."""
 _STAMP = re.compile(r"[0-9]{20}")
 
 
@@ -47,7 +47,7 @@ def is_stamp(text: str) -> bool:
 
 def parts_of(stamp: str) -> Parts:
     """Of a stamp or, with site 0, of a clock. `NEVER` is all zero."""
-    return Parts(int(stamp[:13] or 0), int(stamp[13:17] or 0), int(stamp[17:20] or 0))
+    return Parts(int(stamp[:13]), int(stamp[13:17]), int(stamp[17:20] or 0))
 
 
 def clock_of(ms: int, counter: int) -> str:
