@@ -1,0 +1,7 @@
+"""What keeps a client's conversation alive when its datacentre is lost, and the doors through which it is kept.
+
+**RESP door** (`resp/`): the store as a Redis, for the session libraries of applications as they are.
+
+A door stands on `steer.store.model.Namespace`. Between them: who may use which namespace (`access.py`), and which keys
+stay in this datacentre (`space.py`).
+"""

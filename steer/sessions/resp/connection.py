@@ -1,0 +1,257 @@
+"""A client's connection: reads, answers in order, and holds no more than it may.
+
+    data_received -> parser -> [one task for what has come] -> table.run -> replies in one write
+
+Commands run one after the other, as a pipeline is promised. There is one task for each batch of commands and none for
+a command; while a batch runs and enough waits behind it, the transport is not read. A client that does not read its
+replies stops its own commands. What takes too long is ended by the door's sweep (`expire`), not by timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from math import inf
+from typing import TYPE_CHECKING, cast
+
+from steer.sessions.resp import table
+from steer.sessions.resp.answering import UNAVAILABLE, answer_of
+from steer.sessions.resp.command import Refusal, Words
+from steer.sessions.resp.parser import LIMITS, STRANGERS, Malformed, Parser
+from steer.sessions.resp.replies import error, shown
+from steer.sessions.resp.session import Session
+from steer.store.errors import EngineDown, StoreError
+
+if TYPE_CHECKING:
+    from steer.sessions.resp.door import RespDoor
+
+logger = logging.getLogger("steer.sessions.resp")
+
+MOST_WAITING = 64 * 1024
+"""Bytes of commands that wait behind the one at work: 1,000 small ones. Then the client is not read until they are
+answered. A single command that is larger is read in full all the same."""
+
+FLUSH_AT = 64 * 1024
+"""Bytes of replies that are collected for one write."""
+
+TURN = 128
+"""Commands in a row before others have their turn: about 2 ms where the store answers from memory."""
+
+COMMAND_TIME = 10.0
+"""Seconds that a command may take to arrive, and a client to log in. Libraries write a command at once."""
+
+WRITE_TIME = 30.0
+"""Seconds that a client may leave its replies unread."""
+
+TOO_SLOW = error("ERR Protocol error: a command must arrive within 10 seconds")
+NO_ROOM = error("ERR the session door holds too many bytes for its clients, try again")
+BROKEN = error("ERR internal error of the session door")
+
+
+class Connection(asyncio.Protocol):
+    """`deadline` (of the loop's clock) is when `expire` is called; inf: nothing is awaited of the client."""
+
+    def __init__(self, door: RespDoor, session: Session) -> None:
+        # For the life of the connection.
+        self.door = door
+        self.session = session
+        self.transport: asyncio.Transport
+        self._parser = Parser(LIMITS if session.space else STRANGERS)
+        # Now.
+        self.deadline = inf
+        self.held = 0
+        self._batch: asyncio.Task[None] | None = None
+        self._is_asking = False
+        self._is_given_up = False
+        self._is_ending = False
+        self._is_paused = False
+        self._can_write: asyncio.Event | None = None
+
+    # The transport's side...
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        if self.door.admit(self) and self.session.space is None:
+            self._watch(COMMAND_TIME)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_ending:
+            return
+        self._parser.feed(data)
+        if self._batch is None:
+            words = self._next()
+            if words is not None:
+                self._begin_batch(words)
+            else:
+                self._wait_for_rest()
+        elif self._parser.held > MOST_WAITING and not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+        self._account()
+
+    def eof_received(self) -> bool:
+        """What was asked before is answered; then the connection ends."""
+        self._is_ending = True
+        return self._batch is not None and not self._is_tls  # a TLS transport cannot be half closed
+
+    def pause_writing(self) -> None:
+        self._can_write = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        if self._can_write is not None:
+            self._can_write.set()
+            self._can_write = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Commands that were read are carried out, as Redis does: a client may well hang up after its last SET."""
+        self._is_ending = True
+        self.resume_writing()
+        self.door.dismiss(self)
+
+    # One batch of commands...
+
+    def _begin_batch(self, words: Words) -> None:
+        if self.session.space is not None:
+            self.deadline = inf
+        self._batch = asyncio.get_running_loop().create_task(self._answer(words), name="resp batch")
+
+    async def _answer(self, words: Words | None) -> None:
+        replies: list[bytes] = []
+        size = turns = 0
+        while words is not None:
+            reply = await self._reply(words)
+            replies.append(reply)
+            size += len(reply)
+            turns += 1
+            if size > FLUSH_AT or turns % TURN == 0:
+                await self._flush(replies)
+                size = 0
+            words = None if self.session.leaving else self._next(replies)
+        self.transport.write(b"".join(replies))
+        self._end_batch()
+
+    async def _reply(self, words: Words) -> bytes:
+        try:
+            reply = table.run(self.session, words)
+            if reply.__class__ is not bytes:
+                reply = await self._patiently(reply)  # type: ignore[arg-type]
+        except (Refusal, StoreError) as failure:
+            self.door.count(failure)
+            return answer_of(failure)
+        except Exception:
+            logger.exception("command %s broke", shown(words[0]))
+            return BROKEN
+        return reply
+
+    async def _patiently(self, reply: Awaitable[bytes]) -> bytes:
+        """Until the sweep gives up on it: a store that hangs costs a client `patience`, never more."""
+        self._watch(self.door.patience)
+        self._is_asking = True
+        try:
+            return await reply
+        except asyncio.CancelledError:
+            if not self._is_given_up:
+                raise
+            self._is_given_up = False
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            self.door.count(EngineDown("no answer in time"))
+            return UNAVAILABLE
+        finally:
+            self._is_asking = False
+            self.deadline = inf
+
+    def _next(self, replies: list[bytes] | None = None) -> Words | None:
+        """The next command. Bytes that are none get an error behind the replies so far, and end the connection."""
+        if self._parser.limits is STRANGERS and self.session.space is not None:
+            self._parser.limits = LIMITS
+        try:
+            return self._parser.next()
+        except Malformed as problem:
+            reply = error(f"ERR Protocol error: {problem}")
+            if replies is None:
+                self.refuse(reply)
+            else:
+                self._is_ending = True
+                replies.append(reply)
+            return None
+
+    async def _flush(self, replies: list[bytes]) -> None:
+        """Write, and wait until the client has read enough of it."""
+        self.transport.write(b"".join(replies))
+        replies.clear()
+        if self._can_write is not None and not self.transport.is_closing():
+            self._watch(WRITE_TIME)
+            self._account()
+            await self._can_write.wait()
+            self.deadline = inf
+        else:
+            await asyncio.sleep(0)
+
+    def _end_batch(self) -> None:
+        self._batch = None
+        if self.session.leaving or self._is_ending or self.transport.is_closing():
+            self._is_ending = True
+            self.transport.close()
+            return
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resume_reading()
+        if self.session.space is not None:
+            self.deadline = inf
+        self._wait_for_rest()
+        self._account()
+
+    def _wait_for_rest(self) -> None:
+        """Of a command that has begun, or of a login."""
+        if not self._parser.is_halfway and self.session.space is not None:
+            self.deadline = inf
+            self.door.unwatch(self)
+        elif self.deadline == inf and not self._is_ending:
+            self._watch(COMMAND_TIME)
+
+    # What the door asks...
+
+    def expire(self) -> None:
+        """The deadline has passed. Whatever is awaited now is not awaited any longer."""
+        self.deadline = inf
+        if self._is_asking and self._batch is not None:
+            self._is_given_up = True
+            self._batch.cancel()
+        elif self._batch is not None:
+            self.transport.abort()
+        else:
+            self.refuse(TOO_SLOW)
+
+    def refuse(self, reply: bytes) -> None:
+        """A last word, and the end. In the middle of a batch there is no place for a word."""
+        self._is_ending = True
+        if self._batch is None:
+            self.transport.write(reply)
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def drain(self) -> None:
+        """End it once it is idle."""
+        self._is_ending = True
+        if self._batch is None:
+            self.transport.close()
+
+    # Bookkeeping.
+
+    def _watch(self, seconds: float) -> None:
+        self.deadline = self.door.time() + seconds
+        self.door.watch(self)
+
+    def _account(self) -> None:
+        """Say what is held. Over the door's budget, whoever holds much gives it back by going."""
+        held = self._parser.held
+        if self._can_write is not None:
+            held += self.transport.get_write_buffer_size()
+        if self.session.transaction is not None:
+            held += self.session.transaction.bytes
+        if not self.door.account(held - self.held) and held > MOST_WAITING:
+            self.refuse(NO_ROOM)
+        self.held = held

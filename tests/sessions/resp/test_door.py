@@ -1,0 +1,367 @@
+"""Who comes in, what they may take, and how they are shown out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from pathlib import Path
+
+import pytest
+
+from steer.errors import SteerError
+from steer.sessions.access import Access, Holder
+from steer.sessions.resp import RespDoor, RespLimits, connection
+from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError
+from steer.store.model import Record
+from tests.kit.certificates import Authority
+from tests.kit.clock import ManualClock
+from tests.sessions.resp.plain_namespace import PlainNamespace
+from tests.sessions.resp.talking import WITHIN, Talk, encoded, serving
+
+OK = b"+OK\r\n"
+NOAUTH = b"-NOAUTH Authentication required.\r\n"
+WRONGPASS = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+
+
+def hash_of(secret: str) -> str:
+    return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
+
+
+USERS = {"shop": Holder(hash_of("s3cret"), "shop"), "default": Holder(hash_of("word"), "web")}
+
+
+class Broken(PlainNamespace):
+    """Its reads raise `problem`, or hang where there is none."""
+
+    def __init__(self, problem: StoreError | None) -> None:
+        super().__init__(ManualClock())
+        self.problem = problem
+
+    async def get(self, key: bytes) -> Record | None:
+        if self.problem is None:
+            await asyncio.Event().wait()
+        assert self.problem is not None
+        raise self.problem
+
+
+# Who.
+
+
+async def test_a_user_reaches_the_records_of_its_own_namespace_only() -> None:
+    clock = ManualClock()
+    namespaces = {"web": PlainNamespace(clock), "shop": PlainNamespace(clock)}
+    async with serving(namespaces, USERS) as served:
+        shop, web = await served.client(), await served.client()
+        assert await shop.ask("AUTH shop s3cret") == OK
+        assert await web.ask("AUTH word") == OK
+        assert await shop.ask("SET a mine") == OK
+        assert await web.ask("GET a") == b"$-1\r\n"
+        assert await web.ask("SCAN 0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
+        assert await web.ask("AUTH shop s3cret") == OK
+        assert await web.ask("GET a") == b"$4\r\nmine\r\n"
+
+
+async def test_a_transaction_does_not_go_along_to_another_namespace() -> None:
+    clock = ManualClock()
+    namespaces = {"web": PlainNamespace(clock), "shop": PlainNamespace(clock)}
+    async with serving(namespaces, USERS) as served:
+        client = await served.client()
+        for line in ("AUTH word", "MULTI", "SET a 1", "RESET", "AUTH shop s3cret"):
+            await client.ask(line)
+        assert await client.ask("EXEC") == b"-ERR EXEC without MULTI\r\n"
+
+
+@pytest.mark.parametrize("line", ["GET a", "PING", "INFO", "nonsense", "MULTI", "CLIENT ID", "COMMAND"])
+async def test_without_a_login_nothing_is_answered(line: str) -> None:
+    async with serving(holders={"default": USERS["default"]}) as served:
+        client = await served.client()
+        assert await client.ask(line) == NOAUTH
+        assert (await client.ask("HELLO 3")).startswith(b"-NOAUTH HELLO must be called")
+
+
+async def test_hello_can_log_in() -> None:
+    async with serving(holders={"default": USERS["default"]}) as served:
+        client = await served.client()
+        assert await client.ask("HELLO 3 AUTH default wrong") == WRONGPASS
+        assert await client.ask("GET a") == NOAUTH
+        assert (await client.ask("HELLO 3 AUTH default word SETNAME me")).startswith(b"%7\r\n$6\r\nserver")
+        assert await client.ask("CLIENT GETNAME") == b"$2\r\nme\r\n"
+
+
+@pytest.mark.parametrize("line", ["AUTH default wrong", "AUTH nobody word", "AUTH wrong"])
+async def test_three_wrong_passwords_end_the_connection(line: str) -> None:
+    async with serving(holders={"default": USERS["default"]}) as served:
+        client = await served.client()
+        for _ in range(3):
+            assert await client.ask(line) == WRONGPASS
+        assert await client.rest() == b""
+
+
+async def test_a_login_where_there_are_no_users_is_a_mistake_that_is_named() -> None:
+    async with serving() as served:
+        client = await served.client()
+        assert (await client.ask("AUTH word")).startswith(b"-ERR AUTH called, but the session door has no users")
+        assert (await client.ask("AUTH a b c")) == b"-ERR syntax error\r\n"
+
+
+def test_a_hash_that_is_none_is_named_with_its_place() -> None:
+    with pytest.raises(SteerError, match=r"doors\.resp\.users\.shop\.hash: must be sha256: and 64"):
+        Access({"shop": Holder("s3cret", "web")}, "sessions.doors.resp.users")
+
+
+async def test_a_door_to_nothing_is_a_mistake() -> None:
+    with pytest.raises(SteerError, match="needs a namespace"):
+        RespDoor({}, Access({}, "users"))
+
+
+async def test_clients_come_in_over_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    async with serving(tls=context) as served:
+        client = await served.client(authority.trust())
+        assert await client.ask("SET a " + "x" * 100_000) == OK
+        assert len(await client.ask("GET a")) > 100_000
+        assert await client.ask("QUIT") == OK
+        assert await client.rest() == b""
+
+
+# Order.
+
+
+async def test_a_pipeline_is_answered_in_its_order() -> None:
+    async with serving() as served:
+        client = await served.client()
+        for count in range(1000):
+            client.send(f"SET a {count}")
+            client.send("GET a")
+        for count in range(1000):
+            assert await client.reply() == OK
+            assert await client.reply() == b"$%d\r\n%d\r\n" % (len(str(count)), count)
+
+
+async def test_what_was_asked_before_the_client_ended_its_side_is_answered() -> None:
+    async with serving() as served:
+        client = await served.client()
+        client.send("SET a 1")
+        client.send("GET a")
+        client.writer.write_eof()
+        assert await client.rest() == b"+OK\r\n$1\r\n1\r\n"
+
+
+async def test_what_was_asked_is_done_although_the_client_hung_up() -> None:
+    async with serving() as served:
+        client = await served.client()
+        for count in range(200):
+            client.send(f"SET a {count}")
+        await client.close()
+        other = await served.client()
+        async with asyncio.timeout(WITHIN):
+            while await other.ask("GET a") != b"$3\r\n199\r\n":
+                pass
+
+
+async def test_quit_is_the_last_answer() -> None:
+    async with serving() as served:
+        client = await served.client()
+        for line in ("SET a 1", "QUIT", "SET a 2"):
+            client.send(line)
+        assert await client.rest() == b"+OK\r\n+OK\r\n"
+        assert await (await served.client()).ask("GET a") == b"$1\r\n1\r\n"
+
+
+# A store that says no, or nothing.
+
+
+@pytest.mark.parametrize(
+    ("problem", "answer"),
+    [
+        (EngineDown("redis-1.internal:6379 refused"), b"-ERR session store unavailable\r\n"),
+        (Late(), b"-ERR session store unavailable: it was too slow, and nothing was written\r\n"),
+        (Indeterminate("?"), b"-ERR session store unavailable: no answer in time, the write may have happened\r\n"),
+        (Fenced("a planned move"), b"-ERR writes are stopped here: a planned move\r\n"),
+    ],
+)
+async def test_what_the_store_says_is_an_error_of_one_line(problem: StoreError, answer: bytes) -> None:
+    async with serving({"web": Broken(problem)}) as served:
+        client = await served.client()
+        assert await client.ask("GET a") == answer
+        assert await client.ask("PING") == b"+PONG\r\n"
+
+
+async def test_a_store_that_hangs_costs_each_command_its_patience_and_the_connection_nothing() -> None:
+    async with serving({"web": Broken(None)}, limits=RespLimits(patience=0.1)) as served:
+        client = await served.client()
+        for line in ("PING", "GET a", "GET b", "SET c 1", "GETEX a EX 1"):
+            client.send(line)
+        replies = [await client.reply() for _ in range(5)]
+        unavailable = b"-ERR session store unavailable\r\n"
+        assert replies == [b"+PONG\r\n", unavailable, unavailable, OK, unavailable]
+        assert "unavailable_answers:3" in (await client.ask("INFO sessions")).decode()
+
+
+async def test_a_defect_is_an_error_and_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Defective(PlainNamespace):
+        async def get(self, key: bytes) -> Record | None:
+            raise ZeroDivisionError
+
+    async with serving({"web": Defective(ManualClock())}) as served:
+        client = await served.client()
+        assert await client.ask("GET secret") == b"-ERR internal error of the session door\r\n"
+        assert await client.ask("PING") == b"+PONG\r\n"
+    assert "command GET broke" in caplog.text
+    assert "secret" not in caplog.text.split("Traceback")[0]
+
+
+# Hostile bytes.
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(b"*1000000000\r\n", id="a billion words"),
+        pytest.param(b"*2\r\n$3\r\nGET\r\n$999999999\r\n", id="a word of a gigabyte"),
+        pytest.param(b"*1\r\n" * 3, id="arrays in arrays"),
+        pytest.param(b"\x16\x03\x01" + b"\x00" * 2000, id="TLS where none is"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", id="a browser"),
+        pytest.param(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\nabcdef\r\n", id="a word longer than it said"),
+    ],
+)
+async def test_bytes_that_are_no_command_get_the_reason_and_the_end(stream: bytes) -> None:
+    async with serving() as served:
+        client, other = await served.client(), await served.client()
+        client.writer.write(encoded(b"PING") + stream)
+        answer = await client.rest()
+        assert answer.startswith(b"+PONG\r\n-ERR Protocol error: ")
+        assert answer.endswith(b"\r\n")
+        assert await other.ask("PING") == b"+PONG\r\n"
+
+
+async def test_who_has_not_logged_in_cannot_make_the_door_hold_much() -> None:
+    async with serving(holders={"default": USERS["default"]}) as served:
+        client = await served.client()
+        client.writer.write(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$100000\r\n")
+        assert (await client.rest()).startswith(b"-ERR Protocol error: invalid bulk length")
+        client = await served.client()
+        client.writer.write(encoded(b"AUTH", b"word") + encoded(b"SET", b"a", b"v" * 100_000))
+        assert [await client.reply(), await client.reply()] == [OK, OK]
+
+
+async def test_a_client_too_many_is_told_so() -> None:
+    async with serving(limits=RespLimits(connections=2)) as served:
+        first, second = await served.client(), await served.client()
+        assert [await each.ask("PING") for each in (first, second)] == [b"+PONG\r\n"] * 2
+        third = await served.client()
+        assert await third.rest() == b"-ERR max number of clients reached\r\n"
+        await first.close()
+        async with asyncio.timeout(WITHIN):
+            while b"connected_clients:1\r\n" not in await second.ask("INFO clients"):
+                pass
+        assert await (await served.client()).ask("PING") == b"+PONG\r\n"
+
+
+async def test_a_command_that_never_ends_costs_its_own_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "COMMAND_TIME", 0.1)
+    async with serving(holders={"default": USERS["default"]}) as served:
+        slow, silent, good = [await served.client() for _ in range(3)]
+        for client in (slow, good):
+            assert await client.ask("AUTH word") == OK
+        slow.writer.write(b"*2\r\n$3\r\nGET\r\n$100\r\nabc")
+        assert await slow.rest() == connection.TOO_SLOW
+        assert await silent.rest() == connection.TOO_SLOW
+        assert await good.ask("PING") == b"+PONG\r\n"
+
+
+async def test_what_waits_behind_a_command_is_bounded() -> None:
+    """The client writes megabytes of commands while the store hangs: the door stops reading, the kernels fill."""
+    async with serving({"web": Broken(None)}, limits=RespLimits(patience=0.3)) as served:
+        client = await served.client()
+        await client.ask("PING")
+        client.send("GET a")
+        for _ in range(400):
+            client.send("SET b " + "v" * 20_000)
+        most = 0
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+            most = max(most, served.door.held)
+        assert connection.MOST_WAITING < most < 2 * 1024 * 1024
+        assert await client.reply() == b"-ERR session store unavailable\r\n"
+        assert [await client.reply() for _ in range(400)] == [OK] * 400
+        assert served.door.held == 0
+
+
+async def test_replies_that_are_not_read_stop_the_commands_and_end_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_TIME", 0.2)
+    async with serving() as served:
+        client = await served.client()
+        await client.ask("SET a " + "v" * 100_000)
+        for _ in range(200):
+            client.send("GET a")
+        await client.writer.drain()
+        await until_gone(served.door)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await replies_of(client, 200)
+
+
+async def replies_of(client: Talk, count: int) -> list[bytes]:
+    return [await client.reply() for _ in range(count)]
+
+
+async def until_gone(door: RespDoor) -> None:
+    """All connections have ended; the replies that waited were never many."""
+    async with asyncio.timeout(WITHIN):
+        while door.facts()["clients"]["connected_clients"]:
+            assert door.held < 2 * 1024 * 1024
+            await asyncio.sleep(0.01)
+
+
+async def test_over_the_budget_of_all_who_holds_much_goes_and_the_others_stay() -> None:
+    async with serving(limits=RespLimits(held=250_000)) as served:
+        other = await served.client()
+        for _ in range(4):
+            client = await served.client()
+            client.writer.write(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$500000\r\n" + b"v" * 100_000)
+        async with asyncio.timeout(WITHIN):
+            while b"connected_clients:3\r\n" not in await other.ask("INFO clients"):
+                pass
+        assert 100_000 < served.door.held < 250_000
+
+
+async def test_a_reply_has_an_end() -> None:
+    async with serving() as served:
+        client = await served.client()
+        await client.ask("SET a " + "v" * 250_000)
+        reply = await client.ask("MGET" + " a" * 100)
+        assert reply.startswith(b"-ERR the values have over 16,777,216 bytes together")
+        assert (await client.ask("MGET" + " a" * 30)).startswith(b"*30\r\n$250000\r\n")
+
+
+# The end.
+
+
+async def test_a_door_that_closes_lets_commands_end_and_idle_clients_go() -> None:
+    async with serving({"web": Broken(None)}, limits=RespLimits(patience=0.2)) as served:
+        idle, busy = await served.client(), await served.client()
+        await idle.ask("PING")
+        busy.send("GET a")
+        await idle.ask("PING")
+        await served.door.close(grace=WITHIN)
+        assert await idle.rest() == b""
+        assert await busy.rest() == b"-ERR session store unavailable\r\n"
+        with pytest.raises(ConnectionError):
+            await served.client()
+
+
+async def test_a_door_that_closes_waits_for_nobody_longer_than_its_grace() -> None:
+    async with serving({"web": Broken(None)}, limits=RespLimits(patience=60)) as served:
+        client = await served.client()
+        client.send("GET a")
+        await (await served.client()).ask("PING")
+        async with asyncio.timeout(WITHIN):
+            await served.door.close(grace=0.05)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.reply()
