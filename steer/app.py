@@ -11,13 +11,13 @@ import pwd
 import socket
 from pathlib import Path
 
-from steer import control_process, parameters
+from steer import control_process, geography, parameters
 from steer import worker as worker_process
 from steer.config import Config, from_parcel, load, unbuilt
 from steer.config.watch import Stamp, stamp_of
 from steer.control_process import Control
 from steer.errors import ConfigError, SteerError
-from steer.parameters import NextTls
+from steer.geo.databases import NextDatabases
 from steer.proxy.tls import ListenerTls
 from steer.reload import InForce, Safe, unpacked
 from steer.runtime.channel import ControlLink, InProcessLink, ToWorkers, WorkerHub
@@ -66,6 +66,7 @@ class Edge:
         self.tls: dict[str, ListenerTls | None] = {
             listener.name: parameters.listener_tls(listener) for listener in config.listeners
         }
+        self.databases = geography.read_databases(config)
 
     def run(self, workers: int) -> int:
         """`ready` on standard output says that every listener accepts."""
@@ -98,15 +99,17 @@ class Edge:
 
     def worker(self, slot: int, in_force: InForce) -> Worker:
         """Not yet started."""
+        self._catch_up(in_force.config)
         made = self._make_worker(slot, in_force.number, in_force.config)
-        _take_effect(made.tls)
+        made.take_effect()
         return Worker(made, lambda number, parcel: self._make_worker(slot, number, from_parcel(parcel)))
 
     def _make_worker(self, slot: int, number: int, config: Config) -> worker_process.Made:
         return worker_process.Made(
             number=number,
             topology=parameters.topology(config),
-            settings=parameters.plane_settings(config, self.tls, slot),
+            settings=parameters.plane_settings(config, self.tls, slot, geography.geo(config, self.databases).place),
+            databases=self._next_databases(config),
             tls=parameters.next_tls(config, self.tls),
         )
 
@@ -114,8 +117,17 @@ class Edge:
         return control_process.Made(
             topology=parameters.topology(config),
             checks=parameters.checks(config),
+            geo=geography.geo(config, self.databases),
+            databases=self._next_databases(config),
             tls=parameters.next_tls(config, self.tls),
         )
+
+    def _next_databases(self, config: Config) -> NextDatabases:
+        return self.databases.prepare(config.geo.database or ())
+
+    def _catch_up(self, config: Config) -> None:
+        """This process starts: it has what was read before the first fork, and a reload may have come since."""
+        self.databases.catch_up(config.geo.database or ()).take_effect()
 
     def in_force(self, kept: bytes | None = None) -> InForce:
         """The configuration that holds: what the supervisor keeps of the last reload, or that of the start."""
@@ -144,13 +156,10 @@ class Edge:
 
     def control(self, in_force: InForce, way: ToWorkers, safe: Safe) -> Control:
         """Not yet started."""
-        _take_effect(parameters.next_tls(in_force.config, self.tls))
+        self._catch_up(in_force.config)
+        for listener in parameters.next_tls(in_force.config, self.tls):
+            listener.take_effect()
         return Control(self.file, in_force, self._make_control, self.tls, way, safe)
-
-
-def _take_effect(tls: tuple[NextTls, ...]) -> None:
-    for listener in tls:
-        listener.take_effect()
 
 
 class Alone:

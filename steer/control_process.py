@@ -20,12 +20,15 @@ from steer.config import Change, Config, digest, host_port, redacted
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
 from steer.control.context import AdminContext, CertificateView, WorkerView
+from steer.control.databases import DatabaseWatch
 from steer.control.events import Events, Level
 from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
 from steer.control.tokens import Tokens, write_local_token
 from steer.errors import SteerError
+from steer.geo.databases import NextDatabases
+from steer.geo.lookup import Geo
 from steer.health.canaries import Canaries
 from steer.health.checker import Checker
 from steer.health.expect import CheckSettings
@@ -35,7 +38,7 @@ from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
 from steer.reload import PREPARED, InForce, Reloader, Safe
 from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn
-from steer.steering.model import Snapshot, Topology
+from steer.steering.model import Place, Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
 from steer.worker import COUNTS, OBSERVATION
 
@@ -52,7 +55,15 @@ class Made:
 
     topology: Topology
     checks: tuple[CheckSettings, ...]
+    geo: Geo
+    databases: NextDatabases
     tls: tuple[NextTls, ...] = ()
+
+    def take_effect(self) -> None:
+        """Of what the process shares with its other parts."""
+        self.databases.take_effect()
+        for tls in self.tls:
+            tls.take_effect()
 
 
 class Control:
@@ -69,6 +80,7 @@ class Control:
     ) -> None:
         config, made = in_force.config, make(in_force.config)
         topology = made.topology
+        self._geo = made.geo
         self._config, self._checks = config, made.checks
         self._tls = {name: listener for name, listener in tls.items() if listener is not None}
         self._way = way
@@ -79,10 +91,14 @@ class Control:
         self._workers: dict[int, WorkerView] = {}
         self._events = Events(self._clock, Level[config.edge.log.level.upper()])
         self._state = StateFile(config.edge.state, self._warn_of_state)
+        self._databases = made.databases.databases
+        self._database_watch = DatabaseWatch(self._databases, self._events)
         self._totals = Totals(topology, self._clock)
         dice = random.Random()
         canaries = config.edge.canaries
-        self._keeper = Keeper(topology, self._clock, dice, self._publish_snapshot, self._state, self._events, canaries)
+        self._keeper = Keeper(
+            topology, self._clock, dice, self._publish_snapshot, self._state, self._events, canaries, self._locate
+        )
         places = [host_port(canary) for canary in canaries]
         self._canaries = Canaries(places, self._keeper.hear_canaries, self._keeper.may_be_isolated, self._clock)
         self._checker = Checker(made.checks, self._keeper.checked, self._clock, dice, self._keeper.is_suspected)
@@ -174,8 +190,8 @@ class Control:
         snapshot = self._keeper.reconfigure(made.topology)
         self._totals.reconfigure(made.topology)
         self._totals.saw(snapshot)
-        for tls in made.tls:
-            tls.take_effect()
+        made.take_effect()
+        self._geo = made.geo
         self._config, self._checks = in_force.config, made.checks
         if self._admin is not None:
             self._tokens.follow(in_force.config.admin.tokens)
@@ -192,6 +208,7 @@ class Control:
             try:
                 self._keeper.tick()
                 self._watch_file()
+                self._watch_databases()
                 if count % CERTIFICATES_EVERY == 0:
                     self._watch_certificates()
             except Exception:
@@ -202,6 +219,15 @@ class Control:
     def _watch_file(self) -> None:
         if self._config.edge.watch and self._reloader.watch.look(self._clock.monotonic()):
             _ = spawn("reload", self.reload())
+
+    def _watch_databases(self) -> None:
+        mono = self._clock.monotonic()
+        if self._databases.is_due(mono):
+            _ = spawn("databases", self._databases.refresh(mono))
+        self._database_watch.tell()
+
+    def _locate(self, address: str) -> Place:
+        return self._geo.place(address)
 
     def _watch_certificates(self) -> None:
         for listener in self._tls.values():
@@ -224,6 +250,7 @@ class Control:
             started=self._started,
             workers=lambda: tuple(self._workers.values()),
             certificates=self._certificates,
+            databases=self._database_watch.views,
             redacted_config=lambda: redacted(self._config),
             reload=self._reload,
             diff=self._reloader.diff,

@@ -23,6 +23,7 @@ from steer.proxy import settings as proxy
 from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
+from steer.steering.conditions import Locate, nowhere
 from steer.steering.retries import idempotent_methods
 from steer.topology import retries
 from steer.topology import topology as topology
@@ -73,7 +74,9 @@ def _alpn(listener: Listener) -> list[str]:
     return [name for name in (listener.protocols or BUILT_PROTOCOLS) if name in BUILT_PROTOCOLS]
 
 
-def plane_settings(config: Config, tls: dict[str, ListenerTls | None], worker: int) -> proxy.PlaneSettings:
+def plane_settings(
+    config: Config, tls: dict[str, ListenerTls | None], worker: int, locate: Locate = nowhere
+) -> proxy.PlaneSettings:
     """What one worker's data plane is made of."""
     return proxy.PlaneSettings(
         edge=config.edge.name,
@@ -84,6 +87,7 @@ def plane_settings(config: Config, tls: dict[str, ListenerTls | None], worker: i
         reveal=config.edge.reveal,
         worker=worker,
         access_log=str(config.edge.log.access),
+        locate=locate,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from steer import reload
 from steer.errors import SteerError
+from steer.geo.databases import NextDatabases
 from steer.parameters import NextTls
 from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
@@ -42,7 +43,14 @@ class Made:
     number: int
     topology: Topology
     settings: PlaneSettings
+    databases: NextDatabases
     tls: tuple[NextTls, ...] = ()
+
+    def take_effect(self) -> None:
+        """Of what the process shares with its other parts."""
+        self.databases.take_effect()
+        for tls in self.tls:
+            tls.take_effect()
 
 
 class Worker:
@@ -55,6 +63,7 @@ class Worker:
         settings, topology = made.settings, made.topology
         self.plane = DataPlane(settings, topology, random.Random(), self._report)
         self._settings = settings
+        self._databases = made.databases.databases
         self._link: ToControl | None = None
         self._accepting: Accepting | None = None
         self._ticks: asyncio.Task[None] | None = None
@@ -120,8 +129,7 @@ class Worker:
                 self._switch(made, self.plane.tables.snapshot)
 
     def _switch(self, made: Made, snapshot: Snapshot) -> None:
-        for tls in made.tls:
-            tls.take_effect()
+        made.take_effect()
         self._number, self._settings = made.number, made.settings
         self.plane.reconfigure(made.settings, made.topology, snapshot)
         if self._accepting is not None:
@@ -191,6 +199,8 @@ class Worker:
 
     def _tick(self, count: int) -> None:
         self.plane.tick()
+        if self._databases.is_due(self.plane.now):
+            _ = spawn("databases", self._databases.refresh(self.plane.now))
         is_due = count % GAUGES_EVERY == 0
         self._tell_counts(gauges=is_due)
         if is_due:

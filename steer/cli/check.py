@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from steer import geography
 from steer.config import Examination, examine, schema_json, unbuilt
 from steer.errors import Problem
 
@@ -47,6 +48,8 @@ def _check_file(config: Path, check_files: bool, as_json: bool) -> None:
     except OSError as error:
         _refuse(f"{config} cannot be read: {error.strerror}")
     found = examine(config, check_files=check_files)
+    if check_files and found.config is not None:
+        found = replace(found, problems=(*found.problems, *geography.problems(found.config)))
     missing = unbuilt(found.config) if found.config else ()
     _print_json(found, missing) if as_json else _print_lines(config, found, missing)
     raise typer.Exit(1 if found.problems else 0)

@@ -82,6 +82,8 @@ def show_request(found: Json) -> None:
     else:
         say(f"{verdict['node']} in {verdict['datacentre']}: {verdict['reason']}")
     say(f"service {found['service']}, group {found['group']}, pool {found['pool']}")
+    if found["place"]["says"]:
+        say(found["place"]["says"])
     say("")
     for line in aligned([["*" if s["taken"] else "-", s["step"], s["because"]] for s in found["steps"]]):
         say(line)

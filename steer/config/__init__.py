@@ -29,7 +29,7 @@ from steer.config.schema_edge import Coordination, Edge, EdgeMember, Log
 from steer.config.schema_ejection import Consecutive, Ejection
 from steer.config.schema_groups import Failback, Group, Rule, When
 from steer.config.schema_listeners import Admin, Certificate, Limits, Listener, ListenerTls, ServerTls
-from steer.config.schema_places import Datacentre, Region
+from steer.config.schema_places import Datacentre, GeoNetwork, Region
 from steer.config.schema_pools import (
     Expect,
     HashBy,
@@ -60,6 +60,7 @@ __all__ = [
     "Examination",
     "Expect",
     "Failback",
+    "GeoNetwork",
     "Group",
     "HashBy",
     "HealthCheck",

@@ -90,6 +90,7 @@ def check_rules(config: Config) -> Findings:
             place: Place = ("groups", name, "rules", index)
             yield from names.again(rule.name, (*place, "name"), "an earlier rule")
             yield from _check_rule(config, rule, place)
+            yield from _check_geography(config, group, rule, place)
 
 
 def _check_rule(config: Config, rule: Rule, place: Place) -> Findings:
@@ -97,9 +98,23 @@ def _check_rule(config: Config, rule: Rule, place: Place) -> Findings:
     regions = config.source.keys("geo", "regions")
     yield from each_known((*place, "when", "region"), "region", rule.when.region, regions)
     yield from all_known((*place, "bias"), "datacentre", rule.bias, datacentres)
+    if rule.bias and not rule.nearest:
+        yield Finding((*place, "bias"), "is for nearest: true", "a rule with weights has no use for distances")
     if rule.weights is not None:
         yield from all_known((*place, "weights"), "datacentre", rule.weights, datacentres)
         yield from _check_weights(rule.weights, (*place, "weights"))
+
+
+def _check_geography(config: Config, group: Group, rule: Rule, place: Place) -> Findings:
+    """A rule that asks where clients are is for nobody when nothing says it."""
+    asks = [rule.when, *(config.geo.regions[name] for name in rule.when.region if name in config.geo.regions)]
+    is_asked = any(part.country or part.subdivisions or part.continent or part.asn for part in asks)
+    if (is_asked or rule.nearest) and not config.geo.database and not config.geo.networks:
+        yield Finding(place, "can match nobody: nothing says where clients are", "geo.database, or geo.networks")
+    for name in group.order or group.weights if rule.nearest else ():
+        datacentre = config.datacentres.get(name)
+        if datacentre is not None and datacentre.location is None:
+            yield Finding((*place, "nearest"), f"needs to know where {name} is", f"datacentres.{name}.location")
 
 
 CHECKS = (check_references, check_modes, check_automatic, check_ramps, check_rules)

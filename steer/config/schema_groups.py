@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from steer.config.base import Count, Flag, Model, Name, Number, Percent, PositiveCount, Text, Weight, section, wrong
 from steer.config.network import UrlPath
 from steer.config.schema_actions import Probe
 from steer.config.schema_places import Asns, Continents, Countries, Networks, Subdivisions, listed
-from steer.config.schema_pools import Regex
 from steer.config.units import PositiveSeconds, Seconds, Share
+from steer.patterns import Pattern
 
+
+def _searched(value: str) -> str:
+    try:
+        Pattern(value)
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    return value
+
+
+SearchedRegex = Annotated[Text, AfterValidator(_searched)]
+"""A regular expression for what clients send: see `steer.patterns` for what it may have."""
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Paths = Annotated[tuple[UrlPath, ...], BeforeValidator(listed)]
 Bias = Annotated[Number, Field(ge=-99), Field(le=99)]
@@ -26,7 +37,7 @@ class HeaderMatch(Model):
     name: Text
     equals: str | None = None
     prefix: str | None = None
-    regex: Regex | None = None
+    regex: SearchedRegex | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> HeaderMatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from steer.control.asking import known
 from steer.errors import Unacceptable
@@ -39,7 +40,14 @@ class AskedFacts:
         return self.cookies.get(name)
 
 
-def asked_facts(tables: Tables, host: str, path: str, client: str) -> AskedFacts:
+def asked_facts(
+    tables: Tables,
+    host: str,
+    path: str,
+    client: str,
+    place: Place = NOWHERE,
+    fields: Mapping[str, str] = MappingProxyType({}),
+) -> AskedFacts:
     """`host` may carry a port, `path` a query. Raises Unacceptable where no service or no route is meant."""
     name = without_port(host).lower()
     known("hostname", name, tables.hosts)
@@ -48,7 +56,8 @@ def asked_facts(tables: Tables, host: str, path: str, client: str) -> AskedFacts
     pool = entry.pool_for(path)
     if pool is None:
         raise Unacceptable(f"no route of {entry.service} matches {path}", "the answer would be 404 no_route")
-    return AskedFacts(entry, pool, client, path)
+    lowered = {name.lower(): value for name, value in fields.items()}
+    return AskedFacts(entry, pool, client, path=path, place=place, fields=lowered)
 
 
 def without_port(host: str) -> str:

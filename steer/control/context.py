@@ -9,6 +9,7 @@ from typing import Any
 from steer.clock import Clock, SystemClock
 from steer.config import Change
 from steer.control.audit import Audit
+from steer.control.databases import DatabaseView
 from steer.control.face import KeeperFace
 from steer.control.metrics import Totals
 from steer.control.tokens import Tokens
@@ -55,6 +56,7 @@ class AdminContext:
     redacted_config: Callable[[], Mapping[str, Any]]
     reload: Callable[[], Awaitable[Sequence[Change]]]
     diff: Callable[[], Awaitable[Sequence[Change]]]
+    databases: Callable[[], Sequence[DatabaseView]] = tuple
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     metrics_token: str | None = field(default=None, repr=False)
     clock: Clock = field(default_factory=SystemClock)

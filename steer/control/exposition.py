@@ -69,8 +69,16 @@ class EdgeCollector(Collector):
         now = self._context.clock.wall()
         certificates = (((c.file,), c.expires - now) for c in self._context.certificates())
         yield _gauge("steer_certificate_expiry_seconds", "Until it expires", ("certificate",), certificates)
+        yield from self._databases(now)
         build = (self._context.version, platform.python_version())
         yield _gauge("steer_build_info", "Always 1", ("version", "python"), [(build, 1)])
+
+    def _databases(self, now: float) -> Iterator[Metric]:
+        views = self._context.databases()
+        meaning = "1: the file cannot be used, what was read before stays in use"
+        yield _gauge("steer_database_refused", meaning, ("file",), (((v.file,), bool(v.alarm)) for v in views))
+        ages = (((v.file,), now - v.built) for v in views if v.built is not None)
+        yield _gauge("steer_database_age_seconds", "Since the database of places in use was built", ("file",), ages)
 
     def _node_states(self) -> Iterator[Sample]:
         snapshot = self._context.keeper.snapshot

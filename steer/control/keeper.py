@@ -22,6 +22,7 @@ from steer.control.standing import OVERRIDE, Standing
 from steer.control.state_file import NotKept, StateFile
 from steer.errors import Unacceptable
 from steer.steering.choose import Load
+from steer.steering.conditions import Locate, nowhere
 from steer.steering.ejection import Changes
 from steer.steering.explain import explain, explain_node
 from steer.steering.model import DatacentreState, Dice, NodeState, Observation, Snapshot, Topology
@@ -48,11 +49,13 @@ class Keeper:
         state: StateFile,
         events: Events,
         canaries: Sequence[str] = (),
+        locate: Locate = nowhere,
     ) -> None:
         # For the life of a configuration.
         self.topology = topology
         self._clock = clock
         self._dice = dice
+        self._locate = locate
         self._publish = publish
         self._events = events
         self._saver = Saver(state, events)
@@ -283,12 +286,11 @@ class Keeper:
         return {**known, "overrides": overrides, "checks": self.checks(name)}
 
     def explain_request(self, host: str, path: str, client: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Plain JSON: where a request would go now, and why. `headers` decide nothing yet."""
+        """Plain JSON: where a request would go now, and why."""
         mono = self._clock.monotonic()
         tables = Tables(self.topology, self.snapshot, mono, NO_WORKER)
-        return explain(
-            tables, asked_facts(tables, host, path, client), Load(len(self.topology.nodes)), mono, self._dice
-        )
+        facts = asked_facts(tables, host, path, client, self._locate(client), headers)
+        return explain(tables, facts, Load(len(self.topology.nodes)), mono, self._dice)
 
     # How it gets out...
 

@@ -27,7 +27,7 @@ NODE_NAMES = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All paths lie in `folder`. `left_out` is what the file asked for and steer does not do yet."""
+    """All paths lie in `folder`. `left_out` is what the file asks for and is not here: not built yet, or not made."""
 
     folder: Path
     tree: adapt.Tree
@@ -84,7 +84,7 @@ def _environment() -> dict[str, str]:
 
 def write_scene(folder: Path, tree: adapt.Tree, port: int, ports: Ports) -> Scene:
     """Write everything. Raises `SteerError` when a port is taken, or the file needs what cannot be left out."""
-    scene = Scene(folder, adapt.adapt(tree, port, ports))
+    scene = _without_databases(Scene(folder, adapt.adapt(tree, port, ports)))
     _write_certificates(scene)
     _write_token(scene)
     return _without_unbuilt(scene)
@@ -106,6 +106,14 @@ def _write_token(scene: Scene) -> None:
     _, secret = create_token(scene.folder / scene.tree["admin"]["tokens"], "demo", Role.ADMIN)
     scene.token.touch(mode=0o600)
     scene.token.write_text(secret + "\n")
+
+
+def _without_databases(scene: Scene) -> Scene:
+    """Places of the world are nothing that can be made here; what `geo.networks` says of some stays."""
+    if not (scene.tree.get("geo") or {}).get("database"):
+        return scene
+    problem = Problem("", 0, "geo.database", "is not made here: where clients are, geo.networks says alone")
+    return Scene(scene.folder, without(scene.tree, ["geo.database"]), (*scene.left_out, problem))
 
 
 def _without_unbuilt(scene: Scene) -> Scene:

@@ -38,7 +38,7 @@ from steer.proxy.settings import PoolSettings
 from steer.proxy.stream import ClientStream
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.choose import choose, choose_next
-from steer.steering.model import NOWHERE, Bound, Node, Outcome, Place, Refusal, Route, Verdict
+from steer.steering.model import Bound, Node, Outcome, Place, Refusal, Route, Verdict
 from steer.steering.retries import IDEMPOTENT, is_free, is_retry_allowed, is_status_retried
 from steer.steering.tables import HostEntry
 
@@ -179,7 +179,7 @@ class Exchange:
 
     @property
     def place(self) -> Place:
-        return NOWHERE
+        return self.plane.locate(self.client)
 
     @property
     def bound(self) -> Bound | None:

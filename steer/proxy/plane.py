@@ -67,6 +67,7 @@ class DataPlane:
         self.reveal = settings.reveal
         self.via = pseudonym(settings.edge)
         self.health_path = settings.health_path.encode()
+        self.locate = settings.locate
         self.now = monotonic()
         self.deadlines = Deadlines(self.now)
         self.load = Load(len(topology.nodes))
@@ -116,6 +117,7 @@ class DataPlane:
         self.pools = settings.pools
         self.reveal = settings.reveal
         self.health_path = settings.health_path.encode()
+        self.locate = settings.locate
         self.tables = Tables(placing.topology, snapshot, monotonic(), settings.worker)
         listeners = {listener.name: listener for listener in settings.listeners}
         for connection in self.connections:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from steer.proxy.proxy_protocol import Version
 from steer.proxy.tls import ListenerTls
+from steer.steering.conditions import Locate, nowhere
 from steer.steering.hosts import Network
 from steer.steering.model import RetryRules
 from steer.steering.retries import IDEMPOTENT
@@ -118,3 +119,4 @@ class PlaneSettings:
     worker: int = 0
     access_log: str = "off"
     """"stdout", "off" or a path."""
+    locate: Locate = nowhere

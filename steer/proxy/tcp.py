@@ -21,7 +21,7 @@ from steer.proxy.settings import ListenerSettings
 from steer.proxy.upstream.pool import translate
 from steer.steering.choose import choose, choose_next
 from steer.steering.hosts import HostEntry
-from steer.steering.model import NOWHERE, Bound, Node, Outcome, Refusal, Verdict
+from steer.steering.model import Bound, Node, Outcome, Place, Refusal, Verdict
 from steer.steering.retries import is_retry_allowed
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class TcpConnection(End):
     """It may carry a trial: nothing is sent before a node has taken the connection."""
     idempotent = False
     """Nobody knows what it will say."""
-    place = NOWHERE
     bound: Bound | None = None
     key = ""
 
@@ -75,6 +74,10 @@ class TcpConnection(End):
     @property
     def client(self) -> str:
         return self.address
+
+    @property
+    def place(self) -> Place:
+        return self.plane.locate(self.address)
 
     def field(self, name: str) -> str | None:
         """It has none, and no cookies."""

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 from steer.patterns import Pattern
-from steer.steering.model import Area, FieldTest, Place, When
+from steer.steering.model import NOWHERE, Area, FieldTest, Place, When
 
 MOST_ADDRESSES = 4096
 """Clients whose address is kept as a number: 0.5 MiB a process. Reading it again costs 1 us."""
@@ -38,6 +38,13 @@ class Asked(Protocol):
 
 
 Test = Callable[[Asked], bool]
+Locate = Callable[[str], Place]
+"""Where an address (text) is. Never raises, and may be slow for an address that was not asked for lately: some us."""
+
+
+def nowhere(address: str) -> Place:
+    """`Locate` where nothing is known of any address."""
+    return NOWHERE
 
 
 class Matcher:

@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from steer.steering.choose import Facts, choose
+from steer.steering.conditions import compile_when
 from steer.steering.detectors import GATEWAY_FAILURES, SERVER_ERRORS
 from steer.steering.ejection import Ledger
 from steer.steering.hosts import HostEntry
-from steer.steering.model import DatacentreState, Dice, Mode, NodeState, NodeStatus, Refusal, Verdict
+from steer.steering.model import (
+    NOWHERE,
+    DatacentreState,
+    Dice,
+    Group,
+    Mode,
+    NodeState,
+    NodeStatus,
+    Place,
+    Refusal,
+    Verdict,
+)
 from steer.steering.pick import Load
 from steer.steering.plan import Plan, Survey
 from steer.steering.records import Record
@@ -21,7 +33,8 @@ Plain = dict[str, Any]
 def explain(tables: Tables, facts: Facts, load: Load, now: float, dice: Dice) -> Plain:
     """The verdict for a request with these facts, and every step that could have decided, in order.
 
-    `{"service", "group", "pool", "steps": [{"step", "taken", "because"}, ..], "datacentres": [..], "verdict": {..}}`.
+    `{"service", "group", "pool", "place": {.., "says"}, "steps": [{"step", "taken", "because"}, ..],
+    "datacentres": [..], "verdict": {..}}`.
     Takes no part: `load` stays as it is, no trial is used up. The dice are thrown, so that another time may differ.
     """
     entry = facts.entry
@@ -34,6 +47,7 @@ def explain(tables: Tables, facts: Facts, load: Load, now: float, dice: Dice) ->
         "service": entry.service,
         "group": entry.group,
         "pool": facts.pool,
+        "place": _place(facts, tables.topology.groups[entry.group]),
         "steps": steps,
         "datacentres": [_datacentre(survey, plan) for survey in plan.surveys],
         "verdict": verdict_to_plain(verdict),
@@ -77,6 +91,29 @@ def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
         "returns": _what_brings_it_back(record, mono),
         "operator": _what_an_operator_can_do(status),
     }
+
+
+def _place(facts: Facts, group: Group) -> Plain:
+    """`says` is empty where nobody asks where the client is, and nothing is known of it."""
+    place = facts.place
+    is_asked = any(rule.nearest or compile_when(rule.when).needs_place for rule in group.rules)
+    return {
+        "country": place.country,
+        "subdivision": place.subdivision,
+        "continent": place.continent,
+        "asn": place.asn,
+        "location": list(place.location) if place.location is not None else None,
+        "says": _about_place(facts.client, place) if is_asked or place != NOWHERE else "",
+    }
+
+
+def _about_place(client: str, place: Place) -> str:
+    if place == NOWHERE:
+        return f"{client} is in no database: no geographic rule matches"
+    codes = [code for code in (place.continent, place.country, place.subdivision) if code]
+    asn = [f"AS{place.asn}"] if place.asn else []
+    where = [f"{place.location[0]:.2f} north, {place.location[1]:.2f} east"] if place.location is not None else []
+    return f"{client} is in {', '.join([*codes, *asn, *where])}"
 
 
 def _step(step: str, taken: bool, because: str) -> Plain:

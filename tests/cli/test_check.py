@@ -34,6 +34,15 @@ def run(app: typer.Typer, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["check", *arguments])
 
 
+def test_a_database_of_places_is_read_unless_files_are_left_alone(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT + "geo: {database: none.mmdb}\n")
+    result = run(app, str(path))
+    assert result.exit_code == 1
+    assert f"{path}:8: geo.database[0]: {tmp_path}/none.mmdb cannot be read: no such file" in result.output
+    assert run(app, str(path), "--no-files").exit_code == 0
+
+
 def test_a_file_that_is_right_is_said_to_be(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "steer.yaml"
     path.write_text(RIGHT)

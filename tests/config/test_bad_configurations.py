@@ -261,6 +261,34 @@ NAMES = [
         "{mode: active-active, weights: {one: 1}, rules: [{name: r, when: {region: nz}, weights: {one: 1}}]}",
         'steer.yaml:26: groups.website.rules[0].when.region[0]: there is no region "nz" (there are none)',
     ),
+    bad(
+        "a rule about countries, and nothing that knows of any",
+        GROUP,
+        "{mode: active-active, weights: {one: 1}, rules: [{name: r, when: {country: NZ}, weights: {one: 1}}]}",
+        "steer.yaml:26: groups.website.rules[0]: can match nobody: nothing says where clients are"
+        " (geo.database, or geo.networks)",
+    ),
+    bad(
+        "the nearest of datacentres that are nobody knows where",
+        f"groups:\n  website: {GROUP}",
+        "geo: {networks: [{cidr: 10.0.0.0/8, location: [1, 2]}]}\n"
+        "groups:\n  website: {mode: active-active, weights: {one: 1}, rules: [{name: r, when: {}, nearest: true}]}",
+        "steer.yaml:27: groups.website.rules[0].nearest: needs to know where one is (datacentres.one.location)",
+    ),
+    bad(
+        "a bias without distances",
+        GROUP,
+        "{mode: active-active, weights: {one: 1}, rules: [{name: r, when: {}, weights: {one: 1}, bias: {one: 5}}]}",
+        "steer.yaml:26: groups.website.rules[0].bias: is for nearest: true (a rule with weights has no use for"
+        " distances)",
+    ),
+    bad(
+        "a regular expression that looks back",
+        GROUP,
+        "{mode: active-active, weights: {one: 1}, rules:"
+        " [{name: r, when: {header: {name: x, regex: '(a)\\1'}}, weights: {one: 1}}]}",
+        'steer.yaml:26: groups.website.rules[0].when.header.regex: may not refer back to a group (\\1), got "(a)\\\\1"',
+    ),
 ]
 
 HOSTNAMES = [

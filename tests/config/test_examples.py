@@ -18,9 +18,6 @@ NOT_BUILT = {
         "sessions",
     },
     "regional-canary.yaml": {
-        "geo.database",
-        "geo.networks",
-        "geo.regions",
         "datacentres.east.redis",
         "datacentres.west.redis",
         "groups.web-tier.rules",

@@ -22,6 +22,8 @@ PROMISED = {
     "steer_connections": set[str](),
     "steer_tls_handshakes": {"version", "resumed"},
     "steer_certificate_expiry_seconds": {"certificate"},
+    "steer_database_refused": {"file"},
+    "steer_database_age_seconds": {"file"},
     "steer_build_info": {"version", "python"},
 }
 

@@ -20,6 +20,7 @@ from steer.config import Change
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
 from steer.control.context import AdminContext, CertificateView, WorkerView
+from steer.control.databases import DatabaseView
 from steer.control.events import Events
 from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
@@ -116,6 +117,7 @@ def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminCo
         certificates=lambda: (
             CertificateView("certs/www.pem", ("www.agency.example",), clock.wall() + 86400, ("https",)),
         ),
+        databases=lambda: (DatabaseView("geo/city.mmdb", "City", clock.wall() - 86400, "is broken"),),
         reload=_no_file,
         diff=_no_file,
         redacted_config=lambda: {"version": 1, "admin": {"metrics_token": "hidden"}},
