@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from steer.config.findings import Finding, Findings, Seen, all_known, each_known, known
 from steer.config.schema import Config
-from steer.config.schema_groups import Group, Rule
+from steer.config.schema_groups import Group, Rule, When
+from steer.config.schema_places import Region
 from steer.config.source import Place
 
 
@@ -107,7 +108,8 @@ def _check_rule(config: Config, rule: Rule, place: Place) -> Findings:
 
 def _check_geography(config: Config, group: Group, rule: Rule, place: Place) -> Findings:
     """A rule that asks where clients are is for nobody when nothing says it."""
-    asks = [rule.when, *(config.geo.regions[name] for name in rule.when.region if name in config.geo.regions)]
+    asks: list[When | Region] = [rule.when]
+    asks += (config.geo.regions[name] for name in rule.when.region if name in config.geo.regions)
     is_asked = any(part.country or part.subdivisions or part.continent or part.asn for part in asks)
     if (is_asked or rule.nearest) and not config.geo.database and not config.geo.networks:
         yield Finding(place, "can match nobody: nothing says where clients are", "geo.database, or geo.networks")

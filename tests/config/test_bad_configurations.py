@@ -287,7 +287,7 @@ NAMES = [
         GROUP,
         "{mode: active-active, weights: {one: 1}, rules:"
         " [{name: r, when: {header: {name: x, regex: '(a)\\1'}}, weights: {one: 1}}]}",
-        'steer.yaml:26: groups.website.rules[0].when.header.regex: may not refer back to a group (\\1), got "(a)\\\\1"',
+        'steer.yaml:26: groups.website.rules[0].when.header.regex: may not refer back to a group (\\1), got "(a)\\1"',
     ),
 ]
 
