@@ -17,6 +17,8 @@ from steer.geo.databases import NextDatabases
 from steer.parameters import NextTls
 from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
+from steer.proxy.http.answers import busy_answer
+from steer.proxy.memory import allowed
 from steer.proxy.plane import DataPlane
 from steer.proxy.settings import ListenerSettings, PlaneSettings
 from steer.proxy.tcp import TcpConnection
@@ -29,6 +31,8 @@ from steer.steering.wire import from_wire, observation_to_wire
 
 logger = logging.getLogger("steer.worker")
 
+OTHERS = ("control",)
+"""Processes that share the machine's memory with the workers."""
 GAUGES_EVERY = 10
 """Ticks between two reports of how many connections there are, and between two looks at the certificates' files."""
 
@@ -78,6 +82,8 @@ class Worker:
         """Begin to tick. Nothing is accepted before `accept`."""
         self._link = link
         self._accepting = Accepting(sockets, self._doors())
+        slots = max((len(each) for each in sockets.values()), default=1)
+        self.plane.memory = allowed(slots + len(OTHERS))
         self._ticks = spawn("ticks", self._run_ticks())
 
     def take(self, value: object) -> None:
@@ -157,12 +163,13 @@ class Worker:
         """Other processes accept from all slots from now on."""
         assert self._accepting is not None
         await self._accepting.close()
-        await asyncio.sleep(0)  # what a server accepted a moment ago begins in the loop's next turn
+        await self._accepting.settled()
         await self.plane.hand_over(within)
 
     async def stop(self) -> None:
         if self._accepting is not None:
             await self._accepting.close()
+            self._accepting.abandon()
         if self._ticks is not None:
             self._ticks.cancel()
         self.plane.close()
@@ -180,6 +187,9 @@ class Worker:
             )
             if listener.client_address == "proxy_protocol"
             else None,
+            refusal=lambda address: plane.admission.refusal(listener, address, plane.now),
+            refused=plane.admission.refused,
+            sorry=None if listener.tls is not None or listener.tcp else lambda: busy_answer(plane.new_id()),
             tls=listener.tls.context if listener.tls is not None else None,
             handshake=listener.limits.head_time,
         )
@@ -187,23 +197,26 @@ class Worker:
     # Each tick...
 
     async def _run_ticks(self) -> None:
+        loop = asyncio.get_running_loop()
         count = 0
         while True:
+            due = loop.time() + TICK
             await asyncio.sleep(TICK)
             count += 1
             try:
-                self._tick(count)
+                self._tick(count, loop.time() - due)
             except Exception:
                 # One broken connection must not stop the deadlines of all others.
                 logger.exception("a tick failed")
 
-    def _tick(self, count: int) -> None:
-        self.plane.tick()
+    def _tick(self, count: int, lag: float) -> None:
+        self.plane.tick(lag)
         if self._databases.is_due(self.plane.now):
             _ = spawn("databases", self._databases.refresh(self.plane.now))
         is_due = count % GAUGES_EVERY == 0
         self._tell_counts(gauges=is_due)
         if is_due:
+            self.plane.look_around()
             self._watch_certificates()
 
     def _tell_counts(self, gauges: bool) -> None:
@@ -214,7 +227,12 @@ class Worker:
         if gauges:
             nodes = self.plane.tables.topology.nodes
             in_flight = {nodes[i].name: n for i, n in enumerate(self.plane.load.in_flight) if n}
-            counts["gauges"] = {"connections": len(self.plane.connections), "in_flight": in_flight}
+            overload = self.plane.admission.overload
+            counts["gauges"] = {
+                "connections": len(self.plane.connections),
+                "in_flight": in_flight,
+                "overload": {"level": overload.level, **overload.values},
+            }
         if counts:
             self._send(COUNTS, {"worker": self._settings.worker, **counts})
 

@@ -56,7 +56,20 @@ def edge_line(status: Json) -> str:
         parts.append(f"{status['overrides']} override{'s' if status['overrides'] > 1 else ''}")
     if status["isolated"]:
         parts.append("ISOLATED: nothing outside answers, nothing is ejected")
+    parts += overload(status["overload"])
     return "  ".join(parts)
+
+
+def overload(found: Json) -> list[str]:
+    """Only where something is, or was, too much."""
+    parts = []
+    if found["level"]:
+        refused = "new connections and requests are" if found["level"] > 1 else "new connections are"
+        parts.append(f"OVERLOADED: {refused} refused by worker {', '.join(found['workers'])}")
+    if found["refused"]:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(found["refused"].items()))
+        parts.append(f"refused: {reasons}")
+    return parts
 
 
 def group_lines(groups: list[Json]) -> list[str]:

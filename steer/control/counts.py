@@ -24,11 +24,24 @@ FiniteAmount = Annotated[NonNegativeFloat, Field(allow_inf_nan=False)]
 Histogram = Annotated[list[FiniteAmount], AfterValidator(_whole_histogram)]
 
 
+class Overload(BaseModel):
+    """How near a worker is to having more to do than it can. `level` 0: calm, 1: full, 2: overloaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: Annotated[int, Field(ge=0, le=2)] = 0
+    lag: FiniteAmount = 0.0
+    """Seconds that its event loop is late."""
+    memory: FiniteAmount = 0.0
+    """Of what it may have."""
+
+
 class Gauges(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     connections: NonNegativeInt = 0
     in_flight: dict[str, NonNegativeInt] = {}
+    overload: Overload = Overload()
 
 
 class Counts(BaseModel):
@@ -48,6 +61,8 @@ class Counts(BaseModel):
     pinned: dict[str, Histogram] = {}
     """The same of debug hostnames: for the metrics, not for the detectors."""
     retries: dict[str, NonNegativeInt] = {}
+    refused: dict[str, NonNegativeInt] = {}
+    """Connections and requests that were too many, by reason."""
     gauges: Gauges | None = None
     """None: as they were."""
     handshakes: list[tuple[str, bool, NonNegativeInt]] = []

@@ -34,6 +34,7 @@ class EdgeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._traffic()
+        yield from self._overload()
         yield from self._state()
         yield from self._edge()
 
@@ -57,6 +58,17 @@ class EdgeCollector(Collector):
         handshakes = (((version, str(resumed).lower()), n) for (version, resumed), n in totals.handshakes.items())
         yield _counter("steer_tls_handshakes", "TLS handshakes with clients", ("version", "resumed"), handshakes)
         yield _gauge("steer_connections", "Connections of clients, now", (), [((), totals.connections)])
+
+    def _overload(self) -> Iterator[Metric]:
+        refused = (((reason,), n) for reason, n in self._totals.refused.items())
+        yield _counter("steer_overload_refused", "Connections and requests that were too many", ("reason",), refused)
+        workers = [((str(worker),), seen) for worker, seen in self._totals.overload.items()]
+        levels = ((labels, seen.level) for labels, seen in workers)
+        yield _gauge("steer_overload_level", "0 calm, 1 refuses connections, 2 and requests", ("worker",), levels)
+        lags = ((labels, seen.lag) for labels, seen in workers)
+        yield _gauge("steer_overload_lag_seconds", "By which the event loop is late", ("worker",), lags)
+        memory = ((labels, seen.memory) for labels, seen in workers)
+        yield _gauge("steer_overload_memory", "Of what the worker may have, 0 to 1", ("worker",), memory)
 
     def _state(self) -> Iterator[Metric]:
         yield _gauge("steer_node_state", "1 for the state that it is in", ("node", "state"), self._node_states())

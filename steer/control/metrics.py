@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from steer.clock import Clock, SystemClock
-from steer.control.counts import Counts, Gauges
+from steer.control.counts import Counts, Gauges, Overload
 from steer.control.histogram import Histogram
 from steer.control.live import Live
 from steer.steering.model import NodeState, Snapshot, Topology
@@ -25,6 +25,17 @@ REASONS = frozenset(
         *("retry_same_datacentre", "retry_other_datacentre", "no_node", "no_node_here", "not_allowed"),
     }
 )
+REFUSALS = {
+    "overload": "connections, while the worker has more to do than it can",
+    "request": "requests, likewise",
+    "connections": "connections beyond `limits.connections`",
+    "descriptors": "connections beyond what the process may open",
+    "made_room": "idle connections, ended for the sake of new ones",
+    "penalty": "connections from addresses whose floods were ended",
+    "crowded": "connections from addresses of which many wait to begin",
+    "stalled_handshake": "handshakes that others needed the place of",
+}
+"""Why something was refused as too much: reason -> what."""
 CODE_CLASSES = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx"})
 TLS_VERSIONS = frozenset({"TLSv1.2", "TLSv1.3"})
 OTHER = "other"
@@ -40,6 +51,7 @@ class Totals:
         self.seconds: dict[str, Histogram] = {phase: Histogram() for phase in ("total", *PHASES)}
         self.upstream: dict[str, Histogram] = {node.name: Histogram() for node in topology.nodes}
         self.retries: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self.handshakes: Counter[tuple[str, bool]] = Counter()
         self.ejections: Counter[tuple[str, str]] = Counter()
         self._gauges: dict[int, Gauges] = {}
@@ -62,6 +74,7 @@ class Totals:
         for node, numbers in (*counts.upstream.items(), *counts.pinned.items()):
             self.upstream[node].add(numbers)
         self.retries.update(counts.retries)
+        self.refused.update(counts.refused)
         for version, resumed, n in counts.handshakes:
             self.handshakes[version, resumed] += n
         if counts.gauges is not None:
@@ -88,6 +101,11 @@ class Totals:
     def connections(self) -> int:
         return sum(gauges.connections for gauges in self._gauges.values())
 
+    @property
+    def overload(self) -> dict[int, Overload]:
+        """By worker."""
+        return {worker: gauges.overload for worker, gauges in sorted(self._gauges.items())}
+
     def in_flight(self, node: str) -> int:
         return sum(gauges.in_flight.get(node, 0) for gauges in self._gauges.values())
 
@@ -100,8 +118,12 @@ class Totals:
         retries: Counter[str] = Counter()
         for reason, n in counts.retries.items():
             retries[_listed(reason, REASONS)] += n
+        refused: Counter[str] = Counter()
+        for reason, n in counts.refused.items():
+            refused[_listed(reason, REFUSALS)] += n
         return counts.model_copy(
             update={
+                "refused": refused,
                 "requests": [(*labels, n) for labels, n in requests.items()],
                 "seconds": {phase: numbers for phase, numbers in counts.seconds.items() if phase in self.seconds},
                 "upstream": self._of_known_nodes(counts.upstream),

@@ -46,6 +46,7 @@ def status(context: AdminContext) -> View:
         "uptime": round(max(0.0, context.clock.wall() - context.started), 3),
         "snapshot": context.keeper.snapshot.number,
         "connections": context.totals.connections,
+        "overload": overload(context),
         "requests_per_second": round(rate, 2),
         "errors_per_second": round(failed, 2),
         "latency": latency(context.totals.live.latencies(now)),
@@ -53,6 +54,16 @@ def status(context: AdminContext) -> View:
         "overrides": len(context.keeper.overrides()),
         "isolated": context.keeper.is_isolated,
         "groups": [group_line(context, group) for group in context.keeper.topology.groups.values()],
+    }
+
+
+def overload(context: AdminContext) -> View:
+    """Which workers have more to do than they can, and what was refused since control started, by reason."""
+    seen = context.totals.overload
+    return {
+        "level": max((worker.level for worker in seen.values()), default=0),
+        "workers": {str(worker): each.model_dump() for worker, each in seen.items() if each.level},
+        "refused": dict(context.totals.refused),
     }
 
 

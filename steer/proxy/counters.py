@@ -45,6 +45,8 @@ class Counters:
         self.requests: defaultdict[tuple[tuple[str, str, str], int], int] = defaultdict(int)
         self.retries: defaultdict[str, int] = defaultdict(int)
         self.handshakes: defaultdict[tuple[str, bool], int] = defaultdict(int)
+        self.refused: defaultdict[str, int] = defaultdict(int)
+        """Connections and requests, for overload and its like, by reason."""
         self.total = Histogram()
         self.connect = Histogram()
         self.upstream = [Histogram() for _ in nodes]
@@ -76,12 +78,13 @@ class Counters:
             "requests": [[*labels, f"{code}xx", n] for (labels, code), n in self.requests.items()],
             "retries": dict(self.retries),
             "handshakes": [[*key, n] for key, n in self.handshakes.items()],
+            "refused": dict(self.refused),
             "seconds": self._drain_phases(),
             "upstream": self._drain_nodes(self.upstream),
             "pinned": self._drain_nodes(self.pinned),
         }
         self.successes = [0] * len(self._nodes)
-        for table in (self.requests, self.retries, self.handshakes):
+        for table in (self.requests, self.retries, self.handshakes, self.refused):
             table.clear()
         return {name: value for name, value in counts.items() if value}
 

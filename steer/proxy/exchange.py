@@ -266,6 +266,8 @@ class Exchange:
     def request_payload(self, payload: bytes, trailers: tuple[bytes, ...] | None) -> None:
         """A piece of the request's body. `trailers` is None until the body ends."""
         connection = self.connection
+        if self.head.expects_continue:
+            self._stop_expecting()
         relays = self.phase >= RELAY
         if relays and (connection is None or not connection.both_ways):
             self._pass_over(len(payload))
@@ -292,6 +294,11 @@ class Exchange:
             if self.request_done:
                 self._enter(AWAIT_HEAD, self.settings.timeouts.response_head)
 
+    def _stop_expecting(self) -> None:
+        """The client does not wait for the node's 100 any more: from now on its body has a pace."""
+        self.head.expects_continue = False
+        self.stream.restart_pace()
+
     def _pass_over(self, size: int) -> None:
         """The response has begun: the node gets no more of the request, so its connection is not used again. A little
         is read, because the client may only look at the response when it has sent all."""
@@ -313,6 +320,8 @@ class Exchange:
 
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx response: passed on, and proof that the node is alive."""
+        if head.status == 100 and self.head.expects_continue:
+            self._stop_expecting()
         self.stream.send_interim(self, head)
 
     def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None:
@@ -415,7 +424,13 @@ class Exchange:
         if self.stream.body_is_held:
             self._fail(NODE_TOO_SLOW.because("the node stopped taking the request"), Outcome.RESPONSE_TIMEOUT)
             return
-        patience = self.stream.body_patience(now)
+        if self.head.expects_continue:  # and so it is the node's turn
+            patience = self.try_at + self.settings.timeouts.response_head - now
+            if patience <= 0:
+                self._fail(NODE_TOO_SLOW.because("neither 100 nor a response in time"), Outcome.RESPONSE_TIMEOUT)
+                return
+        else:
+            patience = self.stream.body_patience(now)
         if patience > 0:
             self._enter(SEND_BODY, patience)
         else:

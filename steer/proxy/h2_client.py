@@ -28,7 +28,7 @@ from steer.proxy.http.h2_budgets import CANCELS, EMPTY, FLOOD
 from steer.proxy.http.h2_session import ENHANCE_YOUR_CALM, EVERYTHING, REFUSED_STREAM, Session
 from steer.proxy.http.introduction import Guide
 from steer.proxy.proxy_protocol import Endpoints
-from steer.proxy.served import endpoints_of, guide_for, reset
+from steer.proxy.served import ROOM_AFTER_S, endpoints_of, guide_for, reset
 from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class H2ClientConnection(asyncio.Protocol):
         self.covered = ""
         self.deadline = inf
         self.watched = inf
+        self._patience = inf
         self._tls: ssl.SSLObject | None = None
         self._scheme = listener.scheme.encode()
         self._head_limits = HeadLimits(limits.head, limits.fields, listener.allow_underscores)
@@ -194,6 +195,9 @@ class H2ClientConnection(asyncio.Protocol):
         head = h2.read_request(fields, ended, self._scheme, self._head_limits, key)
         begun = self.streams[stream] = H2Stream(self, stream)
         self._rest()
+        if self.plane.admission.sheds:
+            self.plane.admission.refused("request")
+            head = BUSY
         if isinstance(head, Failure):
             begun.refuse(head, ended)
         else:
@@ -294,6 +298,7 @@ class H2ClientConnection(asyncio.Protocol):
     # Time, and the end...
 
     def set_deadline(self, seconds: float) -> None:
+        self._patience = seconds
         deadline = self.deadline = self.plane.now + seconds
         if deadline < self.watched:
             self.plane.deadlines.watch(self)
@@ -329,6 +334,17 @@ class H2ClientConnection(asyncio.Protocol):
             self._flush()
             self.transport.close()
 
+    def make_room(self, now: float) -> bool:
+        if self._lingering or self.streams or self.transport.is_closing():
+            return False
+        if self.deadline - now > self._patience - ROOM_AFTER_S:
+            return False
+        self._lingering = True
+        self.session.goaway()
+        self._flush()
+        self.transport.close()
+        return True
+
     def drain(self) -> None:
         """Say that there will be an end; requests that are on their way are still served."""
         if not self._is_draining:
@@ -346,6 +362,8 @@ class H2ClientConnection(asyncio.Protocol):
 
     def _fail(self) -> None:
         """The client broke a rule of the connection, or its patience: the session has said so."""
+        if self.session.flooded:
+            self.plane.admission.punish(self, self.address, self.plane.now)
         self._log((FLOOD if self.session.flooded else MALFORMED).because(self.session.over))
         self._linger()
 

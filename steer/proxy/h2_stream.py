@@ -197,6 +197,9 @@ class H2Stream:
     def body_patience(self, now: float) -> float:
         return self._pace.patience(now) if self._pace is not None else self.body_grace
 
+    def restart_pace(self) -> None:
+        self._pace = Pace(self.connection.plane.now, self.connection.listener.limits.body_rate, self.body_grace)
+
     @property
     def covered(self) -> str:
         return self.connection.covered

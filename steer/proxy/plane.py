@@ -8,9 +8,9 @@ For the life of a snapshot: the tables that steering chooses by. `apply` swaps t
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
@@ -18,6 +18,7 @@ from typing import Protocol
 
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
+from steer.proxy.admission import Admission
 from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
 from steer.proxy.deadlines import Deadlines
@@ -25,6 +26,7 @@ from steer.proxy.evidence import Doubt
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http.forwarding import pseudonym
+from steer.proxy.memory import allowed, resident
 from steer.proxy.places import Placing, place
 from steer.proxy.records import Recorder
 from steer.proxy.served import Served
@@ -36,6 +38,8 @@ from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.choose import Load
 from steer.steering.model import Dice, Node, Observation, Outcome, Snapshot, Topology, Verdict
 from steer.steering.tables import Tables
+
+logger = logging.getLogger("steer.proxy")
 
 IDS_AT_ONCE = 256
 """Request ids made with one call for randomness: 4 KiB."""
@@ -81,8 +85,10 @@ class DataPlane:
             name: Budget(pool.retries, tuple(node.index for node in pool.nodes), self.load.in_flight)
             for name, pool in topology.pools.items()
         }
-        self.connections: set[Served] = set()
-        self._open: Counter[str] = Counter()
+        self.admission = Admission(self.counters)
+        self.connections = self.admission.connections
+        self.memory = allowed(1)
+        """Bytes that this process may have."""
         self.behind = 0
         """Connections of HTTP/2 that have sent more frames than the loop's turn had time for."""
         self._awaited: set[Served] = set()
@@ -172,15 +178,11 @@ class DataPlane:
         """A connection has begun; False: it is one too many."""
         if tls is not None:
             self.counters.handshakes[tls.version() or "unknown", bool(tls.session_reused)] += 1
-        self.connections.add(connection)
-        listener = connection.listener
-        self._open[listener.name] += 1
-        return self._open[listener.name] <= listener.limits.connections
+        return self.admission.enter(connection)
 
     def dismiss(self, connection: Served) -> None:
         """It has ended."""
-        self.connections.discard(connection)
-        self._open[connection.listener.name] -= 1
+        self.admission.leave(connection)
         if connection in self._awaited:
             self._awaited.discard(connection)
             if not self._awaited:
@@ -224,16 +226,28 @@ class DataPlane:
 
     # Time...
 
-    def tick(self) -> None:
-        """Ten times a second: deadlines, ramps, the log."""
+    def tick(self, lag: float = 0.0) -> None:
+        """Ten times a second: deadlines, ramps, overload, the log. `lag`: seconds by which this tick is late."""
         now = self.now = monotonic()
         self.deadlines.sweep(now)
+        self._judge_overload(now, lag)
         self.tables.refresh(now)
         for doubt in tuple(self.doubts.values()):
             doubt.expire(now)
         for pool in self.upstreams:
             pool.sweep(now)
         self.recorder.flush()
+
+    def _judge_overload(self, now: float, lag: float) -> None:
+        overload = self.admission.overload
+        overload.note_lag(lag)
+        if self.admission.judge(now):
+            logger.warning("%s (%s)", overload.name, " ".join(f"{k} {v:.2f}" for k, v in overload.values.items()))
+
+    def look_around(self) -> None:
+        """Once a second: what is too dear for each tick."""
+        self.admission.overload.note_memory(resident() / self.memory)
+        self.admission.penalties.sweep(self.now)
 
     async def drain(self, within: float, shut: Callable[[], Awaitable[None]]) -> None:
         """Finish what has begun, for at most `within` seconds; idle connections end at once. Break off the rest.
@@ -266,7 +280,7 @@ class DataPlane:
 
     async def _wait_for_end(self, within: float) -> None:
         """Of the connections that there are now."""
-        self._awaited = self.connections.copy()
+        self._awaited = set(self.connections)
         self._ended.clear()
         if self._awaited:
             with suppress(TimeoutError):

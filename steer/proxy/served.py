@@ -13,6 +13,8 @@ from steer.proxy.proxy_protocol import Endpoints, plain
 from steer.proxy.settings import ListenerSettings
 from steer.steering.hosts import is_in
 
+ROOM_AFTER_S = 1.0
+"""Without a byte: from then on a connection that waits for its client's request may be ended for another's sake."""
 _RESET = struct.pack("ii", 1, 0)
 """`struct linger`: closing drops what is not sent yet, and resets the connection."""
 
@@ -27,6 +29,9 @@ class Served(Protocol):
     watched: float
 
     def expire(self, now: float) -> None: ...
+    def make_room(self, now: float) -> bool:
+        """End now, for the sake of another, if nothing is under way and nothing has come for a moment."""
+
     def drain(self) -> None:
         """The edge goes away: nothing new is to begin here."""
 

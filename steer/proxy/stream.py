@@ -47,6 +47,9 @@ class ClientStream(Protocol):
     def body_patience(self, now: float) -> float:
         """Seconds until the body, at the pace so far, is too slow; 0 or less: it is."""
 
+    def restart_pace(self) -> None:
+        """The body's time begins now: up to here its client waited for the node."""
+
     def send_interim(self, exchange: Exchange, head: ResponseHead) -> None: ...
     def start_response(self, exchange: Exchange, head: ResponseHead, payload: bytes, complete: bool) -> None: ...
     def send_payload(self, payload: bytes) -> None: ...

@@ -114,6 +114,10 @@ class TcpConnection(End):
     def expire(self, now: float) -> None:
         self._break(IDLE)
 
+    def make_room(self, now: float) -> bool:
+        """Who is silent in a protocol that the edge does not know may be busy all the same."""
+        return False
+
     def drain(self) -> None:
         """It lives on until the drain's time is over: where it could be interrupted only its two ends know."""
 

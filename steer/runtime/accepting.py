@@ -1,37 +1,19 @@
-"""Which sockets this process accepts from: asyncio servers on the sockets of slots, made and closed by order."""
+"""Which sockets this process accepts from: those of slots, by order. What comes goes to `entrance.py`."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from socket import SHUT_RD, socket
-from typing import Protocol
 
-from steer.errors import Failure
-from steer.runtime.announced import Announced, Server, read_header
-from steer.runtime.sockets import BACKLOG
+from steer.runtime.entrance import Door, Entrance, Listening
 
-GOODBYE = 2.0
-"""Seconds for a client's close_notify. Many never send one (a phone that went to sleep), and nothing depends on it."""
+__all__ = ["Accepting", "Door"]
 
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What happens with a connection to one listener. `handshake` is the limit of a TLS handshake, in seconds."""
-
-    protocol: Callable[[], asyncio.BaseProtocol]
-    tls: ssl.SSLContext | None = None
-    handshake: float | None = None
-    announced: Announced | None = None
-    """Each connection begins with a PROXY header, before TLS."""
-
-
-class Closing(Protocol):
-    def close(self) -> None: ...
+TURNS = 3
+"""Of the loop, from the beginning of a connection without TLS until its protocol has it: task, transport, call."""
 
 
 class Accepting:
@@ -40,20 +22,17 @@ class Accepting:
     def __init__(self, sockets: Mapping[str, Sequence[socket]], doors: Mapping[str, Door]) -> None:
         self._sockets = sockets
         self._doors = dict(doors)
-        self._servers: dict[int, list[Closing]] = {}
+        self._entrance = Entrance()
+        self._listening: dict[int, list[Listening]] = {}
 
     @property
     def slots(self) -> tuple[int, ...]:
-        return tuple(sorted(self._servers))
+        return tuple(sorted(self._listening))
 
     async def accept(self, slot: int) -> None:
         """Take connections from this slot of every listener, those that wait already first. Twice is once."""
-        if slot in self._servers:
-            return
-        servers = self._servers[slot] = []
-        for name in self._doors:
-            server = await self._serve(name, self._sockets[name][slot])
-            servers.append(server)
+        if slot not in self._listening:
+            self._listening[slot] = [self._listen(name, self._sockets[name][slot]) for name in self._doors]
 
     def replace(self, doors: Mapping[str, Door]) -> None:
         """Other protocols for connections from now on. Names, TLS contexts, the time for a handshake and whether
@@ -62,8 +41,8 @@ class Accepting:
 
     async def release(self, slot: int) -> None:
         """Stop to take connections from this slot; those taken go on, and the socket stays with its other holders."""
-        for server in self._servers.pop(slot, []):
-            server.close()
+        for listening in self._listening.pop(slot, []):
+            listening.close()
 
     async def shut(self) -> None:
         """Nobody may listen on the slots accepted from any more: who waits there is taken, who comes later is refused.
@@ -72,63 +51,30 @@ class Accepting:
         to gather connections that nobody will take.
         """
         for slot in self.slots:
+            for listening in self._listening[slot]:
+                listening.accept_all()
             await self.release(slot)
-            for name, door in self._doors.items():
-                await _take_rest(self._sockets[name][slot], door)
-        await asyncio.sleep(0)  # what a server accepted a moment ago begins in the loop's next turn
+            for name in self._doors:
+                with suppress(OSError):  # the other holders have shut it
+                    self._sockets[name][slot].shutdown(SHUT_RD)
+        await self._entrance.settled()
+        await self._entrance.begun()
+
+    async def settled(self) -> None:
+        """Until those that were accepted have begun, as far as they do not wait for their clients."""
+        await self._entrance.settled()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Release all."""
         for slot in self.slots:
             await self.release(slot)
 
-    async def _serve(self, name: str, listening: socket) -> Closing:
-        door = self._doors[name]
-        # A duplicate: closing a server closes its descriptor, and this slot may be accepted from again.
-        if door.announced is not None:
-            return Server(listening.dup(), lambda connection: _begin(connection, self._doors[name]))
-        return await asyncio.get_running_loop().create_server(
-            lambda: self._doors[name].protocol(),
-            sock=listening.dup(),
-            backlog=BACKLOG,
-            ssl=door.tls,
-            ssl_handshake_timeout=door.handshake if door.tls is not None else None,
-            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
-        )
+    def abandon(self) -> None:
+        """Who was accepted and has not begun is not served any more."""
+        self._entrance.close()
 
-
-async def _take_rest(listening: socket, door: Door) -> None:
-    waiting = []
-    with suppress(BlockingIOError):
-        while True:
-            waiting.append(listening.accept()[0])
-    listening.shutdown(SHUT_RD)
-    await asyncio.gather(*(_begin(connection, door) for connection in waiting))
-
-
-async def _begin(connection: socket, door: Door) -> None:
-    """An accepted socket becomes a connection of this door."""
-    protocol = door.protocol
-    if door.announced is not None:
-        found = await read_header(connection, door.announced.trusted)
-        if isinstance(found, Failure):
-            door.announced.refuse(_peer(connection), found)
-            connection.close()
-            return
-        if found is not None:
-            protocol = partial(door.announced.protocol, found)
-    with suppress(OSError):  # the handshake failed, and that has ended the connection
-        await asyncio.get_running_loop().connect_accepted_socket(
-            protocol,
-            connection,
-            ssl=door.tls,
-            ssl_handshake_timeout=door.handshake if door.tls is not None else None,
-            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
-        )
-
-
-def _peer(connection: socket) -> str:
-    """Its address; empty where it has gone already."""
-    with suppress(OSError):
-        return str(connection.getpeername()[0])
-    return ""
+    def _listen(self, name: str, listening: socket) -> Listening:
+        # A duplicate: closing closes its descriptor, and this slot may be accepted from again.
+        return Listening(listening.dup(), self._entrance, partial(self._doors.__getitem__, name))

@@ -11,28 +11,17 @@ left over that would wake the loop again and again.
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import MSG_PEEK, socket
-from typing import Any
 
 from steer.errors import HEAD_TOO_SLOW, MALFORMED, NOT_ALLOWED, Failure
 from steer.proxy.proxy_protocol import MAX_V2, Endpoints, HeaderReader
-from steer.runtime.tasks import spawn
 from steer.steering.hosts import Network, is_in
-
-logger = logging.getLogger("steer.runtime")
 
 HEADER_S = 5.0
 """For the whole header. A proxy sends it at once; HAProxy, whose protocol it is, advises at least 3 s for one lost
 packet."""
-AT_ONCE = 100
-"""Connections taken in one turn of the loop, so that a burst does not keep the others waiting."""
-PAUSE_S = 1.0
-"""When the process has no descriptors left: asyncio's own servers wait as long."""
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +34,6 @@ class Announced:
     trusted: tuple[Network, ...]
     protocol: Callable[[Endpoints], asyncio.BaseProtocol]
     refuse: Callable[[str, Failure], None]
-
-
-class Server:
-    """Accepts from a listening socket, and gives each connection to a task of its own. The socket is its to close."""
-
-    def __init__(self, listening: socket, begin: Callable[[socket], Coroutine[Any, Any, None]]) -> None:
-        self._listening = listening
-        self._begin = begin
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(listening, self._accept)
-
-    def close(self) -> None:
-        """Those accepted go on. Closing twice does nothing."""
-        if self._listening.fileno() >= 0:
-            self._loop.remove_reader(self._listening)
-            self._listening.close()
-
-    def _accept(self) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                connection, _ = self._listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in EXHAUSTED:
-                    raise
-                self._pause(error)
-                return
-            connection.setblocking(False)
-            _ = spawn("announced connection", self._begin(connection))
-
-    def _pause(self, error: OSError) -> None:
-        logger.error("cannot accept: %s", error.strerror)
-        self._loop.remove_reader(self._listening)
-        self._loop.call_later(PAUSE_S, self._go_on)
-
-    def _go_on(self) -> None:
-        if self._listening.fileno() >= 0:
-            self._loop.add_reader(self._listening, self._accept)
 
 
 async def read_header(connection: socket, trusted: tuple[Network, ...]) -> Endpoints | Failure | None:

@@ -145,19 +145,25 @@ def test_pipelined_health_checks_and_requests_are_answered_in_order(place: Place
 # Limits of a listener, and its end...
 
 
-def test_a_connection_too_many_is_refused(tmp_path: Path) -> None:
+def test_a_connection_too_many_is_refused_while_all_others_are_busy(tmp_path: Path) -> None:
+    go = threading.Event()
     with Origin() as origin:
+        origin.on("/slow", wait_for(go), OK)
         tree = configuration({"one": origin.port}, http={"limits": {"connections": 2}})
         with running_edge(tmp_path, tree, workers=0) as edge:
             port = edge.port()
             with Client(port) as first, Client(port) as second:
                 assert [client.ask(request("GET / HTTP/1.1")).status for client in (first, second)] == [200, 200]
+                first.send(request("GET /slow HTTP/1.1"))
+                second.send(request("GET /slow HTTP/1.1")[:-2])
                 with Client(port) as third:
                     answer = third.read()
-                    assert (answer.status, answer.error) == (503, "busy")
+                    assert (answer.status, answer.error, answer.says_close) == (503, "busy", True)
                     assert answer.get("Retry-After") is not None
                     assert third.is_closed()
-                assert first.ask(request("GET / HTTP/1.1")).status == 200
+                second.send(b"\r\n")
+                go.set()
+                assert [client.read().status for client in (first, second)] == [200, 200]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -20,6 +20,10 @@ PROMISED = {
     "steer_datacentre_state": {"group", "datacentre", "state"},
     "steer_weight": {"group", "datacentre"},
     "steer_connections": set[str](),
+    "steer_overload_refused": {"reason"},
+    "steer_overload_level": {"worker"},
+    "steer_overload_lag_seconds": {"worker"},
+    "steer_overload_memory": {"worker"},
     "steer_tls_handshakes": {"version", "resumed"},
     "steer_certificate_expiry_seconds": {"certificate"},
     "steer_database_refused": {"file"},
@@ -54,7 +58,8 @@ async def count_something(admin: RunningAdmin) -> None:
             "seconds": {"total": seconds, "connect": seconds, "response_head": seconds},
             "upstream": {"wlg-1": seconds},
             "retries": {"retry_other_datacentre": 1},
-            "gauges": {"connections": 7, "in_flight": {}},
+            "refused": {"penalty": 3, "a reason of nobody": 2},
+            "gauges": {"connections": 7, "in_flight": {}, "overload": {"level": 1, "lag": 0.75, "memory": 0.5}},
             "handshakes": [["TLSv1.3", True, 4]],
         }
     )
@@ -87,6 +92,10 @@ async def test_the_numbers_are_those_that_were_counted(admin: RunningAdmin) -> N
     assert value(families, "steer_retries_total", reason="retry_other_datacentre") == 1
     assert value(families, "steer_tls_handshakes_total", version="TLSv1.3", resumed="true") == 4
     assert value(families, "steer_connections") == 7
+    assert value(families, "steer_overload_refused_total", reason="penalty") == 3
+    assert value(families, "steer_overload_refused_total", reason="other") == 2
+    assert value(families, "steer_overload_level", worker="0") == 1
+    assert value(families, "steer_overload_lag_seconds", worker="0") == 0.75
     assert value(families, "steer_certificate_expiry_seconds", certificate="certs/www.pem") == 86400
 
 

@@ -95,10 +95,11 @@ class H2Client:
         settings: dict[int, int] | None = None,
         credit: bool = True,
         begin: bool = True,
+        source: str = "127.0.0.1",
     ) -> None:
-        """A port, or a connection on which something has been said already."""
+        """A port, or a connection on which something has been said already. `source`: an address of this machine."""
         tls.set_alpn_protocols(["h2"])
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) if isinstance(port, int) else port
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)) if isinstance(port, int) else port
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = tls.wrap_socket(plain, server_hostname=server_name)
         assert self.socket.selected_alpn_protocol() == "h2"

@@ -7,7 +7,7 @@ import json
 from email.utils import formatdate
 from http import HTTPStatus
 
-from steer.errors import Failure
+from steer.errors import BUSY, Failure
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{status} {phrase}</title>
@@ -43,6 +43,12 @@ def answer(
     if close:
         lines.append("Connection: close")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if without_body else body)
+
+
+def busy_answer(request_id: bytes) -> bytes:
+    """For a connection that is refused before anything of it is read."""
+    fields = {**failure_fields(BUSY), "Content-Type": "text/plain; charset=utf-8"}
+    return answer(BUSY.status, fields, b"The edge is busy.\n", request_id=request_id, close=True)
 
 
 def failure_fields(failure: Failure) -> dict[str, str]:

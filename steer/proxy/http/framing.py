@@ -4,6 +4,7 @@ A reader takes bytes as they come from a socket and gives back the payload in th
 
     payload = reader.take(data)
     reader.done       the message is complete; `reader.rest` holds the bytes behind it
+    reader.more       it has stopped half way, for the others' sake: call `take` again, with b"" or what came since
     reader.broken     a sentence on what breaks the framing; nothing after it can be trusted
 
 A writer is a pair of functions on payload: chunks get a frame, everything else passes as it is.
@@ -56,6 +57,7 @@ class NoBody:
 
     done = True
     broken = ""
+    more = False
     rest = b""
     trailers: tuple[bytes, ...] = ()
 
@@ -75,6 +77,7 @@ class LengthBody:
     """A body of `length` bytes."""
 
     __slots__ = ("broken", "done", "left", "rest")
+    more = False
     trailers: tuple[bytes, ...] = ()
 
     def __init__(self, length: int) -> None:
@@ -104,6 +107,7 @@ class UntilClose:
     """A response's body that ends with the connection (RFC 9112 section 6.3, rule 8)."""
 
     __slots__ = ("broken", "done", "rest")
+    more = False
     trailers: tuple[bytes, ...] = ()
 
     def __init__(self) -> None:
@@ -125,9 +129,12 @@ class ChunkedBody:
     Extensions are dropped. Trailers that may be passed on are kept in `trailers` as lines.
     """
 
-    __slots__ = ("_buffer", "_left", "_state", "broken", "done", "rest", "trailers")
+    __slots__ = ("_at_once", "_buffer", "_left", "_state", "broken", "done", "more", "rest", "trailers")
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 0) -> None:
+        """`at_once`: chunks that one `take` looks at; 0: all."""
+        self._at_once = at_once
+        self.more = False
         self._buffer = b""
         self._left = 0
         self._state = _SIZE
@@ -140,6 +147,7 @@ class ChunkedBody:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+        self.more = False
         pieces: list[bytes] = []
         at, size = 0, len(data)
         while at < size and not self.broken:
@@ -150,6 +158,10 @@ class ChunkedBody:
                 self._left -= len(piece)
                 if self._left == 0:
                     self._state = _DATA_END
+                    if len(pieces) == self._at_once and at < size:
+                        self.more = True
+                        self._buffer = data[at:]
+                        break
             elif self._state == _SIZE:
                 at = self._take_size(data, at)
             elif self._state == _DATA_END:

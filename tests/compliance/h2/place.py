@@ -25,8 +25,22 @@ def listeners(authority: Authority) -> dict[str, Tree]:
 class H2Place(Place):
     """One for all tests; `begin` starts a case."""
 
-    def h2(self, listener: str = "h2", *, settings: dict[int, int] | None = None, credit: bool = True) -> H2Client:
-        return H2Client(self.edge.port(listener), self.authority.trust(), settings=settings, credit=credit)
+    def h2(
+        self,
+        listener: str = "h2",
+        *,
+        settings: dict[int, int] | None = None,
+        credit: bool = True,
+        source: str = "127.0.0.1",
+    ) -> H2Client:
+        return H2Client(
+            self.edge.port(listener), self.authority.trust(), settings=settings, credit=credit, source=source
+        )
+
+    def flooder(self, listener: str = "h2", *, settings: dict[int, int] | None = None, credit: bool = True) -> H2Client:
+        """One that will not be welcome again: each comes from an address of its own."""
+        source = f"127.66.{next(self._numbers) >> 8 & 255}.{next(self._numbers) & 255}"
+        return self.h2(listener, settings=settings, credit=credit, source=source)
 
     def goes_on(self, client: H2Client, stream: int) -> None:
         """The connection was kept: a further request on it is served."""

@@ -259,16 +259,21 @@ def test_a_request_that_is_on_its_way_when_a_drain_begins_is_served(tmp_path: Pa
         assert edge.process.wait(20) == 0
 
 
-def test_one_connection_too_many_is_told(tmp_path: Path) -> None:
+def test_one_connection_too_many_is_refused_before_its_handshake(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     tree = listeners(authority)
     tree["h2"]["limits"] = {"connections": 1}
+    go = threading.Event()
     with Origin() as origin, running_edge(tmp_path, configuration({"one": origin.port}, **tree)) as edge:
+        origin.on("/slow", wait_for(go), OK)
         port, tls = edge.port("h2"), authority.trust()
-        with H2Client(port, tls) as first, H2Client(port, tls, begin=False) as second:
-            second.wait_for_end()
-            assert second.goaways == [(0, 0, "this edge has as many connections as it may")]
-            assert first.ask(1, "/").status == 200
+        with H2Client(port, tls) as first:
+            first.start(1, "/slow")
+            first.settle()
+            with pytest.raises(ConnectionError):
+                H2Client(port, tls, begin=False)
+            go.set()
+            assert first.read(1).status == 200
 
 
 def read_on(visit: Visit) -> None:

@@ -112,7 +112,7 @@ def test_a_flood_is_told_to_calm_down(place: H2Place, name: str) -> None:
     flood, budget = FLOODS[name]
     go = threading.Event()
     place.origin.on(place.path, wait_for(go), OK)
-    with place.h2() as client, place.h2() as good:
+    with place.flooder() as client, place.h2() as good:
         code, detail = outcome(client, [flood(place, client, n) for n in range(2 * BUDGETS[budget].burst + 100)])
         assert code == CALM
         assert detail == f"too many {BUDGETS[budget].detail}"
@@ -136,7 +136,7 @@ def test_what_an_honest_client_does_is_no_flood(place: H2Place, name: str) -> No
 
 def test_a_flood_is_written_down(place: H2Place) -> None:
     known = len(floods(place))
-    with place.h2() as client:
+    with place.flooder() as client:
         outcome(client, [pings(place, client, n) for n in range(500)])
         client.wait_for_end()
     with place.h2() as client:
@@ -149,21 +149,21 @@ def test_a_flood_is_written_down(place: H2Place) -> None:
 
 
 def test_a_head_in_too_many_continuations_is_a_flood(place: H2Place) -> None:
-    with place.h2() as client:
+    with place.flooder() as client:
         first = HeadersFrame(1, data=client.encoder.encode(pseudo_bytes(place)), flags=["END_STREAM"])
         frames: list[Frame] = [first, *(ContinuationFrame(1) for _ in range(20))]
         assert outcome(client, [frame.serialize() for frame in frames]) == (CALM, "a head that is too long")
 
 
 def test_a_head_without_an_end_is_a_flood(place: H2Place) -> None:
-    with place.h2("tight") as client:
+    with place.flooder("tight") as client:
         frames: list[Frame] = [HeadersFrame(1, data=b"x" * 5000), ContinuationFrame(1, data=b"x" * 5000)]
         assert outcome(client, [frame.serialize() for frame in frames]) == (CALM, "a head that is too long")
 
 
 def test_a_head_that_swells_when_it_is_read_is_a_flood(place: H2Place) -> None:
     """HPACK bomb: one large value in the table, and then one byte for each time it is meant."""
-    with place.h2("tight") as client:
+    with place.flooder("tight") as client:
         bomb = client.encoder.encode([*pseudo_bytes(place), (b"x", b"y" * 1500)])
         assert client.encoder.header_table.get_by_index(62)[0] == b"x"
         frames = [HeadersFrame(1, data=bomb + b"\xbe" * 2 * HEAD_LIMIT, flags=["END_HEADERS", "END_STREAM"])]
@@ -188,7 +188,7 @@ def test_a_compressor_that_may_have_four_gigabytes_takes_four_kilobytes(place: H
 def test_a_response_is_not_sent_byte_by_byte_for_ever(place: H2Place) -> None:
     """Data dribble: each WINDOW_UPDATE of one byte would cost a frame of DATA."""
     place.origin.on(place.path, response("HTTP/1.1 200 OK", "Content-Length: 100000", body=b"x" * 100_000))
-    with place.h2(settings={4: 1}, credit=False) as client:
+    with place.flooder(settings={4: 1}, credit=False) as client:
         client.start(1, place.path)
         update = WindowUpdateFrame(1, window_increment=1).serialize()
         code, detail = outcome(client, [update] * 5000)

@@ -1,0 +1,285 @@
+"""From the kernel's queue of a listening socket to a connection that its protocol has: bounded, fair, in small steps.
+
+    kernel's queue -> refused? -> waits, by address -> begins (PROXY header, TLS handshake) -> the protocol's
+
+What is cheap is done at once, so that the kernel's queue never fills up: accept, and refuse. What is dear, a handshake
+of half a millisecond, begins a few times in one turn of the loop, and in turns by address, so that neither requests
+under way nor other newcomers wait for a flood. Handshakes that do not end are bounded too: the oldest makes room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import ssl
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from socket import SO_LINGER, SOL_SOCKET, socket
+from typing import NamedTuple
+
+from steer.errors import BUSY, Failure
+from steer.runtime.announced import Announced, read_header
+from steer.runtime.fair_queue import FairQueue
+from steer.runtime.tasks import spawn
+
+logger = logging.getLogger("steer.runtime")
+
+GOODBYE = 2.0
+"""Seconds for a client's close_notify. Many never send one (a phone that went to sleep), and nothing depends on it."""
+ACCEPTED_AT_ONCE = 32
+"""In one turn of the loop, for each listening socket: a third of a millisecond."""
+BEGUN_AT_ONCE = 2
+"""In one turn of the loop: two full handshakes are a millisecond. HAProxy takes 4 at once by default (tune.maxaccept),
+and has no Python to run."""
+WAITING = 8192
+"""Accepted connections that may wait for their turn; one address alone may have half of them, so a burst of 5,000 from
+one place fits into two workers. Each is a descriptor and a few hundred bytes."""
+BEGINNING = 1024
+"""Handshakes that may be under way: 1,000 a second with a round trip of half a second and one lost packet. A connection
+costs some 20 KiB up to here."""
+MAKES_ROOM_S = 1.0
+"""From this age on a handshake is ended when `BEGINNING` are under way: honest ones take three round trips."""
+PAUSE_S = 0.2
+"""When the process has no descriptors left: meanwhile the kernel's queue fills, but the loop does not spin."""
+COMPLAIN_S = 10.0
+"""Between two lines in the log about it."""
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+MOST_UNREAD = 64 * 1024
+RESET = struct.pack("ii", 1, 0)
+"""`struct linger`: closing resets the connection."""
+
+Refusal = Callable[[str], str]
+"""Why no connection of this address is taken now, in a word for the counters; empty: it is."""
+CROWDED = "crowded"
+"""More connections of one address wait than it may have."""
+STALLED = "stalled_handshake"
+EXHAUSTION = "descriptors"
+
+
+def _nobody_is_refused(_: str) -> str:
+    return ""
+
+
+def _nothing_is_counted(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What happens with a connection to one listener. `handshake` is the limit of a TLS handshake, in seconds."""
+
+    protocol: Callable[[], asyncio.BaseProtocol]
+    tls: ssl.SSLContext | None = None
+    handshake: float | None = None
+    announced: Announced | None = None
+    """Each connection begins with a PROXY header, before TLS."""
+    refusal: Refusal = _nobody_is_refused
+    refused: Callable[[str], None] = _nothing_is_counted
+    """Counts: told the word of each refusal that happens here."""
+    sorry: Callable[[], bytes] | None = None
+    """What one that is refused is told; None: it is reset, since nobody can be told anything before a handshake."""
+
+
+class Arrival(NamedTuple):
+    connection: socket
+    address: str
+    door: Door
+
+
+class Entrance:
+    """For all listeners of a worker."""
+
+    def __init__(self) -> None:
+        self._waiting = FairQueue[Arrival](WAITING)
+        self._beginning: dict[asyncio.Task[None], tuple[float, Door]] = {}
+        """Since when, the oldest first."""
+        self._is_due = False
+        self._nobody_waits = asyncio.Event()
+        self._nobody_waits.set()
+
+    def __repr__(self) -> str:
+        return f"<Entrance [{len(self._waiting)} waiting, {len(self._beginning)} beginning]>"
+
+    def arrive(self, connection: socket, address: str, door: Door) -> None:
+        """It was accepted. The socket is ours."""
+        why = door.refusal(address)
+        if why:
+            turn_away(connection, door, why)
+        elif self._waiting.add(address, Arrival(connection, address, door)):
+            self._nobody_waits.clear()
+            if not self._is_due:
+                self._go_on()
+        else:
+            turn_away(connection, door, CROWDED)
+
+    async def settled(self) -> None:
+        """Until nobody waits to begin any more."""
+        await self._nobody_waits.wait()
+
+    async def begun(self) -> None:
+        """Until those that begin now are their protocols', or have failed."""
+        if self._beginning:
+            await asyncio.wait(tuple(self._beginning))
+
+    def close(self) -> None:
+        """Who still waits is turned away."""
+        for arrival in self._waiting.drain():
+            arrival.connection.close()
+        self._nobody_waits.set()
+
+    # Beginning...
+
+    def _go_on(self) -> None:
+        """What this turn of the loop has time for. What comes later in the same turn has the next one."""
+        self._is_due = False
+        now = asyncio.get_running_loop().time()
+        for _ in range(min(BEGUN_AT_ONCE, len(self._waiting))):
+            wait = self._wait_for_place(now)
+            if wait:
+                self._call_again(wait)
+                return
+            self._begin(self._waiting.take(), now)
+            self._call_again(0.0)
+        if not self._waiting:
+            self._nobody_waits.set()
+
+    def _call_again(self, wait: float) -> None:
+        if self._is_due:
+            return
+        self._is_due = True
+        loop = asyncio.get_running_loop()
+        if wait:
+            loop.call_later(wait, self._go_on)
+        else:
+            loop.call_soon(self._go_on)
+
+    def _wait_for_place(self, now: float) -> float:
+        """0: there is one, if need be that of the oldest, which stalls. Else in how many seconds to look again."""
+        if len(self._beginning) < BEGINNING:
+            return 0.0
+        oldest, (since, door) = next(iter(self._beginning.items()))
+        if now - since < MAKES_ROOM_S:
+            return PAUSE_S
+        del self._beginning[oldest]
+        oldest.cancel()
+        door.refused(STALLED)
+        return 0.0
+
+    def _begin(self, arrival: Arrival, now: float) -> None:
+        task = spawn("new connection", begin(arrival))
+        self._beginning[task] = (now, arrival.door)
+        task.add_done_callback(self._has_begun)
+
+    def _has_begun(self, task: asyncio.Task[None]) -> None:
+        self._beginning.pop(task, None)
+
+
+async def begin(arrival: Arrival) -> None:
+    """An accepted socket becomes a connection of its door."""
+    connection, _, door = arrival
+    protocol = door.protocol
+    if door.announced is not None:
+        found = await _read_header(arrival, door.announced)
+        if isinstance(found, Failure):
+            connection.close()
+            return
+        if found is not None:
+            protocol = found
+    with suppress(OSError):  # the handshake failed, and that has ended the connection
+        await asyncio.get_running_loop().connect_accepted_socket(
+            protocol,
+            connection,
+            ssl=door.tls,
+            ssl_handshake_timeout=door.handshake if door.tls is not None else None,
+            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
+        )
+
+
+async def _read_header(arrival: Arrival, announced: Announced) -> Callable[[], asyncio.BaseProtocol] | Failure | None:
+    """The protocol for the client that was announced; None: the peer speaks for itself."""
+    try:
+        found = await read_header(arrival.connection, announced.trusted)
+    except asyncio.CancelledError:
+        arrival.connection.close()
+        raise
+    if isinstance(found, Failure):
+        announced.refuse(arrival.address, found)
+        return found
+    if found is None:
+        return None
+    why = arrival.door.refusal(found.source)
+    if why:
+        arrival.door.refused(why)
+        return BUSY
+    return partial(announced.protocol, found)
+
+
+def turn_away(connection: socket, door: Door, why: str) -> None:
+    """Say sorry where that is possible, and close: nothing is kept of it, and nothing is waited for."""
+    door.refused(why)
+    with suppress(OSError):
+        if door.sorry is not None:
+            connection.send(door.sorry())
+            connection.recv(MOST_UNREAD)  # closing with bytes unread would reset what was said away
+        else:
+            connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
+    connection.close()
+
+
+class Listening:
+    """Accepts from a listening socket, which is its to close. `door` is asked each time: it may be another by then."""
+
+    def __init__(self, listening: socket, entrance: Entrance, door: Callable[[], Door]) -> None:
+        self._listening = listening
+        self._entrance = entrance
+        self._door = door
+        self._complained = -inf
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(listening, self._accept)
+
+    def close(self) -> None:
+        """Those accepted go on. Closing twice does nothing."""
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+
+    def accept_all(self) -> None:
+        """Also those that wait beyond what one turn of the loop may take."""
+        while self._accept() == ACCEPTED_AT_ONCE:
+            pass
+
+    def _accept(self) -> int:
+        for count in range(ACCEPTED_AT_ONCE):
+            try:
+                connection, peer = self._listening.accept()
+            except OSError as error:
+                self._look_at(error)
+                return count
+            connection.setblocking(False)
+            self._entrance.arrive(connection, peer[0], self._door())
+        return ACCEPTED_AT_ONCE
+
+    def _look_at(self, error: OSError) -> None:
+        """Nobody waits, or one that has waited has gone (accept(2) hands on what happened to it): that is all right."""
+        if error.errno in EXHAUSTED:
+            self._pause(error)
+        elif error.errno == errno.EINVAL:  # shut, by another process that has it
+            self._loop.remove_reader(self._listening)
+
+    def _pause(self, error: OSError) -> None:
+        now = self._loop.time()
+        if now >= self._complained + COMPLAIN_S:
+            self._complained = now
+            logger.error("cannot accept: %s", error.strerror)
+        self._door().refused(EXHAUSTION)
+        self._loop.remove_reader(self._listening)
+        self._loop.call_later(PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        if self._listening.fileno() >= 0:
+            self._loop.add_reader(self._listening, self._accept)
