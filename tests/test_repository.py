@@ -57,7 +57,9 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
         assert os.access(ROOT / command, os.X_OK)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/behaviour.md", "docs/design.md", "docs/peers.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/behaviour.md", "docs/geography.md", "docs/design.md", "docs/peers.md"]
+)
 def test_links_lead_to_files_of_the_repository(page: str) -> None:
     text = (ROOT / page).read_text()
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]

@@ -86,6 +86,8 @@ def rising(ramp: tuple[int, ...], place: Place) -> Findings:
 
 def check_rules(config: Config) -> Findings:
     for name, group in config.groups.items():
+        if group.rules and group.mode != "active-active":
+            yield Finding(("groups", name, "rules"), "is for active-active", f"{group.mode} is at one datacentre")
         names = Seen("the name")
         for index, rule in enumerate(group.rules):
             place: Place = ("groups", name, "rules", index)

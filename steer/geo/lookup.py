@@ -12,8 +12,8 @@ from steer.steering.conditions import numbered
 from steer.steering.model import NOWHERE, Place
 
 MOST_KEPT = 16_384
-"""Addresses whose place is kept, the last ones asked for: 10 MiB a worker at most. A known one costs 0.1 us, another a
-few us, so clients who come with ever new addresses win nothing by it but those few."""
+"""Addresses whose place is kept, the last ones asked for: 8 MiB a worker at most. A kept one costs under 1 us, another
+20 us, so clients who come with ever new addresses win nothing by it but those."""
 
 
 class Geo:

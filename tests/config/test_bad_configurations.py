@@ -276,6 +276,12 @@ NAMES = [
         "steer.yaml:27: groups.website.rules[0].nearest: needs to know where one is (datacentres.one.location)",
     ),
     bad(
+        "rules of a group that is at one datacentre",
+        GROUP,
+        "{mode: active-passive, order: [one, two], rules: [{name: r, when: {}, weights: {one: 1}}]}",
+        "steer.yaml:26: groups.website.rules: is for active-active (active-passive is at one datacentre)",
+    ),
+    bad(
         "a bias without distances",
         GROUP,
         "{mode: active-active, weights: {one: 1}, rules: [{name: r, when: {}, weights: {one: 1}, bias: {one: 5}}]}",
