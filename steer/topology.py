@@ -34,6 +34,7 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
         name=name,
         nodes=tuple(nodes[first:]),
         min_nodes=pool.min_nodes,
+        needed=pool.needed,
         algorithm="hash" if isinstance(pool.algorithm, HashBy) else pool.algorithm,
         hash_by=_hash_by(pool.algorithm) if isinstance(pool.algorithm, HashBy) else None,
         max_connections=pool.max_connections,

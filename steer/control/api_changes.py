@@ -1,19 +1,30 @@
-"""Changing: weights and overrides. Each change is in the audit with how it was before and after."""
+"""Changing: weights, positions of groups, overrides. Each change is in the audit with how it was before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from steer.control import views
+from steer.control import views, views_groups
 from steer.control.api_call import PAGE, REASON, Call, Endpoint, answer, etag_of, page
-from steer.control.api_input import OverrideChange, Removal, Target, WeightsChange, body_of, removal_of
+from steer.control.api_input import (
+    FailbackRequest,
+    FailoverRequest,
+    OverrideChange,
+    Removal,
+    Target,
+    WeightsChange,
+    body_of,
+    removal_of,
+)
 from steer.control.api_state import find_group, group_etag
+from steer.control.asking import fits_kind
 from steer.control.problems import ApiProblem, not_found
 from steer.control.shares import current_weights
 from steer.control.tokens import Role
+from steer.errors import Unacceptable
 from steer.steering.model import DatacentreStatus, Group, GroupStatus, NodeStatus
 
 
@@ -22,18 +33,21 @@ async def set_weights(call: Call) -> web.Response:
     change = await body_of(call.request, WeightsChange)
     keeper = call.context.keeper
     call.require_unmoved(group_etag(keeper.snapshot, group))
+    if change.rule is not None:
+        _require_known("rule", change.rule, tuple(rule.name for rule in group.rules), "rule")
     for name in change.weights:
-        _require_known("datacentre", name, tuple(group.weights), f"weights.{name}")
+        _require_known("datacentre", name, call.context.keeper.topology.datacentres, f"weights.{name}")
     before = _weights_record(call, group)
     override = keeper.set_weights(
         group.name,
         change.weights,
+        rule=change.rule,
         owner=call.who,
         reason=change.reason,
         expires_in=change.expires_in,
         force=change.force,
     )
-    call.record("weights.set", {"group": group.name}, change.reason, before, _weights_record(call, group))
+    call.record("weights.set", dict(override.target), change.reason, before, _weights_record(call, group))
     shown = {"override": views.override_view(override), "group": views.group(call.context, group)}
     return answer(shown, etag=group_etag(keeper.snapshot, group))
 
@@ -41,7 +55,52 @@ async def set_weights(call: Call) -> web.Response:
 def _weights_record(call: Call, group: Group) -> dict[str, Any]:
     snapshot = call.context.keeper.snapshot
     status = snapshot.groups.get(group.name, GroupStatus())
-    return {"weights": current_weights(snapshot, group), "override": status.override}
+    rules = {name: dict(weights) for name, weights in status.rules.items()}
+    return {"weights": current_weights(snapshot, group), "override": status.override} | (
+        {"rules": rules} if rules else {}
+    )
+
+
+# Moves of groups.
+
+
+async def fail_over(call: Call) -> web.Response:
+    group, change = find_group(call), await body_of(call.request, FailoverRequest)
+    if change.to is not None:
+        _require_known("datacentre", change.to, call.context.keeper.topology.datacentres, "to")
+
+    def act() -> None:
+        call.context.keeper.failover(
+            group.name,
+            change.to,
+            ungraceful=change.ungraceful,
+            owner=call.who,
+            reason=change.reason,
+            force=change.force,
+        )
+
+    return _move(call, group, "group.failover", change.reason, act)
+
+
+async def fail_back(call: Call) -> web.Response:
+    group, change = find_group(call), await body_of(call.request, FailbackRequest)
+
+    def act() -> None:
+        call.context.keeper.failback(group.name, owner=call.who, reason=change.reason, force=change.force)
+
+    return _move(call, group, "group.failback", change.reason, act)
+
+
+def _move(call: Call, group: Group, action: str, reason: str, act: Callable[[], None]) -> web.Response:
+    """202: it has begun, and is on disk; the group says when it is over (`stage`)."""
+    keeper = call.context.keeper
+    call.require_unmoved(group_etag(keeper.snapshot, group))
+    before = views_groups.position(call.context, group)
+    act()
+    after = views_groups.position(call.context, group)
+    call.record(action, {"group": group.name}, reason, before, after)
+    shown = {"group": views.group(call.context, group)}
+    return answer(shown, status=202, etag=group_etag(keeper.snapshot, group), location=f"/api/v1/groups/{group.name}")
 
 
 # Overrides.
@@ -60,6 +119,7 @@ async def create_override(call: Call) -> web.Response:
     change = await body_of(call.request, OverrideChange)
     call.require_unmoved(overrides_etag(call))
     _require_known_target(call, change.target)
+    _require_fitting_target(change)
     target = change.target.model_dump(exclude_none=True)
     before = _target_record(call, target)
     override = call.context.keeper.override(
@@ -106,6 +166,13 @@ def _require_known_target(call: Call, target: Target) -> None:
         _require_known(what, name, known[what], f"target.{what}")
 
 
+def _require_fitting_target(change: OverrideChange) -> None:
+    try:
+        fits_kind(change.kind, change.target.model_dump(exclude_none=True))
+    except Unacceptable as error:
+        raise ApiProblem("unacceptable", str(error), "target") from None
+
+
 def _require_known(what: str, name: str, known: tuple[str, ...], path: str) -> None:
     if name not in known:
         raise ApiProblem("unacceptable", f"no {what} is called {name!r}; there are: {', '.join(known)}", path)
@@ -117,6 +184,8 @@ def _target_record(call: Call, target: Mapping[str, str]) -> dict[str, Any]:
     if "node" in target:
         node = snapshot.nodes.get(target["node"], NodeStatus())
         return {"state": str(node.state), "cause": node.cause, "drained": node.drained}
+    if "datacentre" not in target:
+        return {"held": snapshot.groups.get(target["group"], GroupStatus()).held}
     groups = [target["group"]] if "group" in target else list(call.context.keeper.topology.groups)
     return {
         group: str(
@@ -131,16 +200,34 @@ ENDPOINTS = (
         "PUT",
         "/api/v1/groups/{group}/weights",
         set_weights,
-        "Set weights of a group's datacentres",
+        "Set weights of a group's datacentres, or of one of its rules",
         Role.OPERATOR,
         body=WeightsChange,
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/groups/{group}/failover",
+        fail_over,
+        "Move a group that is at one datacentre to another",
+        Role.OPERATOR,
+        body=FailoverRequest,
+        status=202,
+    ),
+    Endpoint(
+        "POST",
+        "/api/v1/groups/{group}/failback",
+        fail_back,
+        "Move a group back to the first datacentre of its order, by its ramp",
+        Role.OPERATOR,
+        body=FailbackRequest,
+        status=202,
     ),
     Endpoint("GET", "/api/v1/overrides", list_overrides, "What operators have set, and why", query=PAGE),
     Endpoint(
         "POST",
         "/api/v1/overrides",
         create_override,
-        "Drain, eject or restore a node or a datacentre",
+        "Drain, eject or restore a node or a datacentre; hold a group, or release it (restore)",
         Role.OPERATOR,
         body=OverrideChange,
         status=201,

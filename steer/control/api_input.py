@@ -53,7 +53,7 @@ class WeightsChange(Body):
     """Weights of new clients, by datacentre; those not named stay as they are."""
 
     weights: dict[str, Weight] = Field(min_length=1, max_length=999)
-    rule: None = Field(default=None, description="rules with weights of their own are not built yet: null")
+    rule: str | None = Field(default=None, description="of this rule of the group; null: the group's own")
     reason: Reason
     expires_in: ExpiresIn | None = None
     force: bool = False
@@ -62,22 +62,38 @@ class WeightsChange(Body):
 class Target(Body):
     node: str | None = None
     datacentre: str | None = None
-    group: str | None = Field(default=None, description="only with a datacentre")
+    group: str | None = Field(default=None, description="with a datacentre; alone for `hold`, and `restore` of it")
 
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:
-        if (self.node is None) == (self.datacentre is None):
-            raise ValueError("must name a node or a datacentre")
-        if self.group is not None and self.node is not None:
+        if self.node is not None and self.group is not None:
             raise ValueError("a group goes with a datacentre, not with a node")
+        if (self.node is None) == (self.datacentre is None) and not (self.node is None and self.group is not None):
+            raise ValueError("must name a node, a datacentre or a group")
         return self
 
 
 class OverrideChange(Body):
-    kind: Literal["drain", "eject", "restore"]
+    kind: Literal["drain", "eject", "restore", "hold"]
     target: Target
     reason: Reason
     expires_in: ExpiresIn | None = None
+    force: bool = False
+
+
+class FailoverRequest(Body):
+    """Moves a group that is at one datacentre."""
+
+    to: str | None = Field(default=None, description="null: the first of its order that can take it")
+    ungraceful: bool = Field(default=False, description="clients with affinity move at once, too")
+    reason: Reason
+    force: bool = False
+
+
+class FailbackRequest(Body):
+    """Moves a group back to the first datacentre of its order, by its ramp."""
+
+    reason: Reason
     force: bool = False
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from steer.control import views
 from steer.control.api_call import PAGE, Call, Endpoint, Query, answer, etag_of, page
 from steer.control.api_input import address_of, header_of
+from steer.control.moments import moment
 from steer.control.problems import ApiProblem, not_found
 from steer.control.shares import current_weights
 from steer.steering.model import Group, GroupStatus, Node, Snapshot
@@ -33,10 +34,12 @@ def find_node(call: Call) -> Node:
 
 
 def group_etag(snapshot: Snapshot, group: Group) -> str:
-    """Moves on when the weights do, and when a datacentre comes or goes: both change what a weight means."""
+    """Moves on when its weights or its position do, and when a datacentre comes or goes: it changes what they mean."""
     status = snapshot.groups.get(group.name, GroupStatus())
     states = {name: str(datacentre.state) for name, datacentre in status.datacentres.items()}
-    return etag_of([group.name, current_weights(snapshot, group), status.override, states])
+    rules = {name: dict(weights) for name, weights in status.rules.items()}
+    position = [status.at, status.leaving, dict(status.arriving), status.held]
+    return etag_of([group.name, current_weights(snapshot, group), status.override, states, rules, position])
 
 
 async def show_status(call: Call) -> web.Response:
@@ -86,7 +89,7 @@ async def list_certificates(call: Call) -> web.Response:
         {
             "file": certificate.file,
             "names": list(certificate.names),
-            "expires": views.moment(certificate.expires),
+            "expires": moment(certificate.expires),
             "expires_in": round(certificate.expires - now),
             "listeners": list(certificate.listeners),
         }
@@ -119,7 +122,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/status", show_status, "The edge, and each group in one line"),
     Endpoint("GET", "/api/v1/datacentres", list_datacentres, "Datacentres, as each group sees them", query=PAGE),
     Endpoint("GET", "/api/v1/groups", list_groups, "Groups: weights, shares, states and rates", query=PAGE),
-    Endpoint("GET", "/api/v1/groups/{group}", show_group, "One group; its ETag is for a change of weights"),
+    Endpoint("GET", "/api/v1/groups/{group}", show_group, "One group; its ETag is for changes of weights and moves"),
     Endpoint("GET", "/api/v1/pools", list_pools, "Pools with their nodes", query=PAGE),
     Endpoint("GET", "/api/v1/pools/{pool}", show_pool, "One pool"),
     Endpoint("GET", "/api/v1/nodes", list_nodes, "Nodes: state, since when, why, rates and latencies", query=PAGE),

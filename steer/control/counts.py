@@ -36,6 +36,9 @@ class Overload(BaseModel):
     """Of what it may have."""
 
 
+Clients = Annotated[list[int], Field(max_length=65_536)]
+
+
 class Gauges(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,6 +66,8 @@ class Counts(BaseModel):
     retries: dict[str, NonNegativeInt] = {}
     refused: dict[str, NonNegativeInt] = {}
     """Connections and requests that were too many, by reason."""
+    bound: dict[str, dict[str, Clients]] = {}
+    """By group and datacentre, of those that drain or are left: hashes of the affinities that were met there."""
     gauges: Gauges | None = None
     """None: as they were."""
     handshakes: list[tuple[str, bool, NonNegativeInt]] = []

@@ -14,8 +14,12 @@ from steer.control.context import AdminContext
 from steer.control.histogram import Histogram
 from steer.control.metrics import PHASES
 from steer.control.shares import shares
-from steer.steering.model import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus
+from steer.control.views_groups import datacentre_state, position
+from steer.steering.automatic import HOLD, MOST_PER_DAY, PENALTY
+from steer.steering.model import DatacentreState, NodeState, NodeStatus
+from steer.steering.standby import STANDBY, cold_nodes, is_standby
 
+HELD = (HOLD, PENALTY, MOST_PER_DAY)
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
@@ -77,7 +81,34 @@ class EdgeCollector(Collector):
         shown = "Share of new clients, 0 to 1: weight x health x ramp"
         yield _gauge("steer_weight", shown, ("group", "datacentre"), self._shares())
 
+        yield from self._positions()
+
+    def _positions(self) -> Iterator[Metric]:
+        """Of groups that are at one datacentre, and what keeps groups from moving by themselves."""
+        topology = self._context.keeper.topology
+        where = {group.name: position(self._context, group) for group in topology.groups.values()}
+        at = (
+            ((name, datacentre), datacentre == found["at"])
+            for name, found in where.items()
+            if found["at"] is not None
+            for datacentre in topology.groups[name].datacentres
+        )
+        yield _gauge("steer_group_at", "1 for the datacentre where it is", ("group", "datacentre"), at)
+        held = (((name, reason), found["held"] == reason) for name, found in where.items() for reason in HELD)
+        yield _gauge("steer_group_held", "1 for what keeps it from moving by itself", ("group", "reason"), held)
+        points = (((name,), found["penalty"]["points"]) for name, found in where.items())
+        yield _gauge("steer_group_penalty", "Points of its flap penalty", ("group",), points)
+        left = (
+            ((name, stay["datacentre"]), stay["clients_left"])
+            for name, found in where.items()
+            for stay in found["stays"]
+        )
+        yield _gauge("steer_clients_left", "Clients where no new ones go", ("group", "datacentre"), left)
+
     def _edge(self) -> Iterator[Metric]:
+        yield _gauge(
+            "steer_isolated", "1 while the edge itself is cut off", (), [((), self._context.keeper.is_isolated)]
+        )
         now = self._context.clock.wall()
         certificates = (((c.file,), c.expires - now) for c in self._context.certificates())
         yield _gauge("steer_certificate_expiry_seconds", "Until it expires", ("certificate",), certificates)
@@ -94,19 +125,20 @@ class EdgeCollector(Collector):
 
     def _node_states(self) -> Iterator[Sample]:
         snapshot = self._context.keeper.snapshot
+        cold = cold_nodes(self._context.keeper.topology, snapshot.groups)
         for node in self._context.keeper.topology.nodes:
-            current = snapshot.nodes.get(node.name, NodeStatus()).state
-            for state in NodeState:
-                yield (node.name, str(state)), state is current
+            is_expected_down = is_standby(node.name, snapshot.nodes, cold)
+            current = STANDBY if is_expected_down else snapshot.nodes.get(node.name, NodeStatus()).state
+            for state in (*NodeState, STANDBY):
+                yield (node.name, str(state)), state == current
 
     def _datacentre_states(self) -> Iterator[Sample]:
         snapshot = self._context.keeper.snapshot
         for group in self._context.keeper.topology.groups.values():
-            statuses = snapshot.groups.get(group.name, GroupStatus()).datacentres
             for datacentre in group.datacentres:
-                current = statuses.get(datacentre, DatacentreStatus()).state
-                for state in DatacentreState:
-                    yield (group.name, datacentre, str(state)), state is current
+                current = datacentre_state(snapshot, group, datacentre)
+                for state in (*DatacentreState, STANDBY):
+                    yield (group.name, datacentre, str(state)), state == current
 
     def _shares(self) -> Iterator[Sample]:
         keeper, now = self._context.keeper, self._context.clock.monotonic()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from steer.control.groups import GroupReport
 from steer.control.overrides import Override
 from steer.steering.model import Snapshot, Topology
 
-Kind = Literal["drain", "eject", "restore"]
+Kind = Literal["drain", "eject", "restore", "hold"]
 
 
 class KeeperFace(Protocol):
@@ -31,6 +32,7 @@ class KeeperFace(Protocol):
         group: str,
         weights: Mapping[str, float],
         *,
+        rule: str | None,
         owner: str,
         reason: str,
         expires_in: float | None,
@@ -49,6 +51,14 @@ class KeeperFace(Protocol):
         expires_in: float | None,
         force: bool,
     ) -> Override: ...
+
+    def failover(
+        self, group: str, to: str | None, *, ungraceful: bool, owner: str, reason: str, force: bool
+    ) -> None: ...
+
+    def failback(self, group: str, *, owner: str, reason: str, force: bool) -> None: ...
+
+    def group_report(self, name: str) -> GroupReport: ...
 
     def overrides(self) -> Sequence[Override]: ...
 

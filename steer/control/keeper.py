@@ -13,25 +13,32 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from steer.clock import Clock
-from steer.control import asking
+from steer.control import asking, moving
 from steer.control.asked import NO_WORKER, asked_facts
 from steer.control.events import Events, rfc3339
+from steer.control.groups import GroupReport
 from steer.control.overrides import Book, Kind, Override
 from steer.control.saving import Saver
 from steer.control.standing import OVERRIDE, Standing
 from steer.control.state_file import NotKept, StateFile
 from steer.errors import Unacceptable
+from steer.steering import groups
 from steer.steering.choose import Load
 from steer.steering.conditions import Locate, nowhere
 from steer.steering.ejection import Changes
 from steer.steering.explain import explain, explain_node
+from steer.steering.groups import Record
 from steer.steering.model import DatacentreState, Dice, NodeState, Observation, Snapshot, Topology
 from steer.steering.plan import PLAIN_NODE
-from steer.steering.safety import check_change
+from steer.steering.positions import Moment
+from steer.steering.safety import check_change, keeps_pause
+from steer.steering.standby import cold_nodes
 from steer.steering.tables import Tables
 
 CHECKS_KEPT = 10
 """Results of active checks, for each node: a minute, enough to see a pattern."""
+
+NONE_RELEASED: Mapping[str, Record] = {}
 
 
 class Keeper:
@@ -69,8 +76,8 @@ class Keeper:
     def _begin(self, saved: Mapping[str, Any]) -> None:
         now, mono = self._time()
         self._standing.take_over(saved, now, mono)
-        nodes, groups = self._standing.view()
-        self.snapshot = Snapshot(self._next_number(saved.get("number", 0), mono), nodes, groups)
+        nodes, statuses = self._standing.view()
+        self.snapshot = Snapshot(self._next_number(saved.get("number", 0), mono), nodes, statuses)
         self._publish(self.snapshot)
 
     def reconfigure(self, topology: Topology) -> Snapshot:
@@ -82,9 +89,9 @@ class Keeper:
         now, mono = self._time()
         standing = Standing(topology, self._dice, self._events)
         standing.succeed(self._standing, now, mono)
-        nodes, groups = standing.view()
+        nodes, statuses = standing.view()
         self.topology, self._standing = topology, standing
-        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, groups)
+        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, statuses)
         self._checks = {node.name: self._checks[node.name] for node in topology.nodes if node.name in self._checks}
         self._saver.mark()
         return self.snapshot
@@ -93,7 +100,7 @@ class Keeper:
         """Write the state a last time. The state file stays open."""
         now, mono = self._time()
         with suppress(NotKept):  # the saver has said so
-            self._saver.save(self._export(self._standing.book, now, mono))
+            self._saver.save(self._export(self._standing.book, {}, now, mono))
 
     # What was seen...
 
@@ -105,7 +112,8 @@ class Keeper:
             self._follow(changes, now, mono)
 
     def count(self, worker: int, counts: Mapping[str, Any]) -> None:
-        """What a worker counted since it last said (`counts.Counts`): successes, and how long they took, by node.
+        """What a worker counted since it last said (`counts.Counts`): successes, and how long they took, by node; and
+        the clients that it met where no new ones go.
 
         What follows from them can wait for the tick.
         """
@@ -114,6 +122,9 @@ class Keeper:
             self._standing.nodes.succeed(node, number, now, mono)
         for node, histogram in counts.get("upstream", {}).items():
             self._standing.nodes.measure(node, histogram, mono)
+        for group, places in counts.get("bound", {}).items():
+            for datacentre, clients in places.items():
+                self._standing.groups.clients.see(group, datacentre, clients, mono)
 
     def checked(self, node: str, passed: bool, detail: str) -> None:
         """One active check's result."""
@@ -140,7 +151,18 @@ class Keeper:
         now, mono = self._time()
         self._expire(now, mono)
         self._follow(self._standing.tick(now, mono), now, mono)
-        self._saver.tick(mono, lambda: self._export(self._standing.book, now, mono))
+        self._turn(now, mono)
+        self._saver.tick(mono, lambda: self._export(self._standing.book, {}, now, mono))
+
+    def _turn(self, now: float, mono: float) -> None:
+        """A group that moves by itself is on disk before anybody hears of it; if the disk is broken it moves anyway."""
+        turned = self._standing.turn(self.snapshot, now, mono)
+        if turned.moved:
+            with suppress(NotKept):  # the saver has said so
+                self._saver.save(self._export(self._standing.book, {}, now, mono))
+        if turned.any:
+            self._saver.mark()
+            self._follow((), now, mono)
 
     # What an operator wants...
 
@@ -149,21 +171,23 @@ class Keeper:
         group: str,
         weights: Mapping[str, float],
         *,
+        rule: str | None = None,
         owner: str,
         reason: str,
         expires_in: float | None = None,
         force: bool = False,
     ) -> Override:
-        """Datacentres that are not named keep the weight that they have."""
+        """Datacentres that are not named keep the weight that they have. `rule`: of this one, not of the group."""
         asking.known("group", group, self.topology.groups)
-        standing = self._standing.book.of("weights", group=group)
-        value = asking.weights(self.topology.groups[group], weights, standing[0].value if standing else {})
-        override = self._new("weights", {"group": group}, owner, reason, expires_in)
+        target = {"group": group} | ({"rule": rule} if rule is not None else {})
+        standing = [each for each in self._standing.book.of("weights", group=group) if each.target == target]
+        value = asking.weights(self.topology.groups[group], weights, standing[0].value if standing else {}, rule)
+        override = self._new("weights", target, owner, reason, expires_in)
         return self._set(replace(override, value=value), force)
 
     def override(
         self,
-        kind: Literal["drain", "eject", "restore"],
+        kind: Literal["drain", "eject", "restore", "hold"],
         *,
         node: str | None = None,
         datacentre: str | None = None,
@@ -173,9 +197,14 @@ class Keeper:
         expires_in: float | None = None,
         force: bool = False,
     ) -> Override:
-        """Of a node, or of a datacentre for one group (None: for all). A restore lifts the others, at once."""
-        asking.known("kind of override", kind, ("drain", "eject", "restore"))
+        """Of a node, of a datacentre for one group (None: for all), or of a group. A restore lifts the others, at once.
+
+        A group is held: nothing of it moves by itself. Its restore lifts that, and forgets its penalty and how often it
+        has failed over.
+        """
+        asking.known("kind of override", kind, ("drain", "eject", "restore", "hold"))
         target = asking.target(self.topology, node, datacentre, group)
+        asking.fits_kind(kind, target)
         override = self._new(kind, target, owner, reason, expires_in)
         return self._restore(override) if kind == "restore" else self._set(override, force)
 
@@ -201,6 +230,43 @@ class Keeper:
         id = self._standing.book.next_id(now)
         return Override(id, kind, target, {}, owner, asking.reason(reason), now, expires)
 
+    def failover(
+        self, group: str, to: str | None, *, ungraceful: bool = False, owner: str, reason: str, force: bool = False
+    ) -> None:
+        """Move a group that is at one datacentre. `to` None: the first of its order that can take it."""
+        record = self._record(group)
+        wish = self._wish(owner, reason, force)
+        after = moving.failover(self.topology, self.snapshot, group, record, to, ungraceful, wish)
+        self._move(group, record, after, wish)
+
+    def failback(self, group: str, *, owner: str, reason: str, force: bool = False) -> None:
+        """Move it back to the first datacentre of its order, by its ramp."""
+        record = self._record(group)
+        wish = self._wish(owner, reason, force)
+        is_on_hold = group in self._standing.groups.holds
+        after = moving.failback(self.topology, self.snapshot, group, record, is_on_hold, wish)
+        self._move(group, record, after, wish)
+
+    def _record(self, group: str) -> Record:
+        asking.known("group", group, self.topology.groups)
+        return self._standing.groups.records[group]
+
+    def _wish(self, owner: str, reason: str, force: bool) -> moving.Wish:
+        return moving.Wish(f"{owner}: {asking.reason(reason)}", force, Moment(*self._time()))
+
+    def _move(self, group: str, before: Record, after: Record, wish: moving.Wish) -> None:
+        """On disk first, then in force. Raises Refused, NotKept."""
+        now, mono = wish.when.now, wish.when.mono
+        refused = keeps_pause(self.topology.groups[group], self._changed_at.get(group), mono)
+        if refused is not None and not wish.force:
+            raise refused
+        self._saver.save(self._export(self._standing.book, {group: after}, now, mono))
+        self._standing.groups.put({group: after})
+        self._standing.groups.say_moved(group, before, wish.force)
+        self._changed_at[group] = mono
+        self._saver.mark()
+        self._follow((), now, mono)
+
     def _set(self, override: Override, force: bool) -> Override:
         if not force:
             self._require_safe(override)
@@ -211,6 +277,8 @@ class Keeper:
 
     def _require_safe(self, override: Override) -> None:
         after = asking.outlook(self.topology, self.snapshot, override)
+        if override.kind == "hold":
+            return  # it changes nothing but what would
         for group in asking.groups_of(self.topology, override.target):
             last = self._changed_at.get(group)
             refused = check_change(self.topology, self.snapshot, after, group, last, self._clock.monotonic())
@@ -222,12 +290,25 @@ class Keeper:
         if override.expires is not None:
             raise Unacceptable("a restore is done at once and does not expire", "leave `expires_in` out")
         book = asking.restore_without(self._standing.book, self.topology, override.target)
-        if "datacentre" in override.target and book == self._standing.book:
+        released = self._released(override.target, book)
+        if "datacentre" in override.target and book == self._standing.book and not released:
             self._require_not_out(override.target)
         done = replace(override, id=book.next_id(override.since), expires=override.since)
-        self._commit(replace(book, last_id=done.id), done)
+        self._commit(replace(book, last_id=done.id), done, released)
         self._events.record("restored", str(done), f"{done.owner}: {done.reason}")
         return done
+
+    def _released(self, target: Mapping[str, str], book: Book) -> dict[str, Record]:
+        """The groups that may move by themselves again. Raises Unacceptable when it is asked for and none is held."""
+        records = self._standing.groups.records
+        named = asking.groups_of(self.topology, target) if "node" not in target else ()
+        if "datacentre" in target:
+            kept_out = self._standing.datacentres.is_kept_out
+            named = tuple(name for name in named if kept_out(name, target["datacentre"], self._clock.monotonic()))
+        found = {name: groups.release(records[name]) for name in named if groups.is_held_by_itself(records[name])}
+        if "datacentre" not in target and named and not found and book == self._standing.book:
+            raise Unacceptable(f"{named[0]} is not held", "`steer status` shows what is")
+        return found
 
     def _require_not_out(self, target: Mapping[str, str]) -> None:
         for group in asking.groups_of(self.topology, target):
@@ -236,11 +317,12 @@ class Keeper:
                 what = f"{target['datacentre']} is {status.state} for {group}: {status.cause}"
                 raise Unacceptable(what, "no override keeps it so; restore its nodes")
 
-    def _commit(self, book: Book, override: Override) -> None:
+    def _commit(self, book: Book, override: Override, released: Mapping[str, Record] = NONE_RELEASED) -> None:
         """On disk first, then in force: who has the acknowledgement can rely on it. Raises NotKept."""
         now, mono = self._time()
-        self._saver.save(self._export(book, now, mono))
+        self._saver.save(self._export(book, released, now, mono))
         self._standing.book = book
+        self._standing.groups.put(released)
         if override.kind == "restore" and "node" in override.target:
             node = override.target["node"]
             self._standing.follow(self._standing.nodes.restore(node, now, mono, override.reason), now, mono)
@@ -264,7 +346,12 @@ class Keeper:
     def is_suspected(self, node: str) -> bool:
         """Whether what was seen keeps it out: then its active check hurries."""
         status = self.snapshot.nodes.get(node, PLAIN_NODE)
-        return status.state is not NodeState.SERVING and status.cause != OVERRIDE
+        is_out = status.state is not NodeState.SERVING and status.cause != OVERRIDE
+        return is_out and node not in cold_nodes(self.topology, self.snapshot.groups)
+
+    def group_report(self, name: str) -> GroupReport:
+        """What workers need not know of a group: how it came where it is, who is left, its penalty."""
+        return self._standing.groups.report(name, self._standing.datacentres, self._clock.monotonic())
 
     def may_be_isolated(self) -> bool:
         """Whether the canaries should be asked: most nodes of most datacentres cannot be reached."""
@@ -301,10 +388,10 @@ class Keeper:
         self._publish_if_new(mono)
 
     def _publish_if_new(self, mono: float) -> None:
-        nodes, groups = self._standing.view()
-        if nodes == self.snapshot.nodes and groups == self.snapshot.groups:
+        nodes, statuses = self._standing.view()
+        if nodes == self.snapshot.nodes and statuses == self.snapshot.groups:
             return
-        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, groups)
+        self.snapshot = Snapshot(self._next_number(self.snapshot.number, mono), nodes, statuses)
         self._publish(self.snapshot)
 
     @staticmethod
@@ -312,8 +399,8 @@ class Keeper:
         """Milliseconds of monotonic time, so that numbers rise over a restart of control even when the file is lost."""
         return max(last + 1, int(mono * 1000))
 
-    def _export(self, book: Book, now: float, mono: float) -> dict[str, Any]:
-        return {"number": self.snapshot.number, **self._standing.export(book, now, mono)}
+    def _export(self, book: Book, records: Mapping[str, Record], now: float, mono: float) -> dict[str, Any]:
+        return {"number": self.snapshot.number, **self._standing.export(book, records, now, mono)}
 
     def _time(self) -> tuple[float, float]:
         return self._clock.wall(), self._clock.monotonic()

@@ -15,6 +15,7 @@ from steer.control.counts import Counts, Gauges, Overload
 from steer.control.histogram import Histogram
 from steer.control.live import Live
 from steer.steering.model import NodeState, Snapshot, Topology
+from steer.steering.standby import cold_nodes
 
 PHASES = ("connect", "response_head")
 """Of `steer_phase_seconds`; the phase `total` is `steer_request_seconds`."""
@@ -88,10 +89,11 @@ class Totals:
     def saw(self, snapshot: Snapshot) -> None:
         """Count the ejections that are new in this snapshot. Call it for every one that is published.
 
-        One that is older than this process was counted by the process before.
+        One that is older than this process was counted by the process before, and one of a cold standby is none.
         """
+        cold = cold_nodes(self._topology, snapshot.groups) if snapshot.nodes else frozenset()
         for name, status in snapshot.nodes.items():
-            if status.state is not NodeState.EJECTED:
+            if status.state is not NodeState.EJECTED or name in cold:
                 self._ejected.pop(name, None)
             elif self._ejected.get(name) != status.since:
                 self._ejected[name] = status.since

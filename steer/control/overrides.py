@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 from steer.errors import Unacceptable
 
-Kind = Literal["weights", "drain", "eject", "restore"]
+Kind = Literal["weights", "drain", "eject", "restore", "hold"]
 
 MOST = 1_000
 """Overrides in force at once. People set them one by one: more is a script that has run away, and each of
@@ -27,7 +27,8 @@ ID_LENGTH = 9
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """`target` names a node, or a datacentre and perhaps a group, or a group; `value` the weights, if any.
+    """`target` names a node, or a datacentre and perhaps a group, or a group and perhaps a rule of it; `value` the
+    weights, if any.
 
     `since` and `expires` are wall times; `expires` None: until somebody lifts it. A `restore` is over as soon
     as it is done (`expires` equals `since`) and is never in the book.

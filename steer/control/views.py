@@ -8,31 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from steer.control.context import AdminContext
 from steer.control.histogram import Histogram
+from steer.control.moments import moment
 from steer.control.overrides import Override
 from steer.control.shares import current_weights, shares
+from steer.control.views_groups import datacentre_state, group_status, position, tail
 from steer.steering.model import (
     DatacentreStatus,
     Group,
-    GroupStatus,
     Node,
     NodeState,
     NodeStatus,
     Pool,
+    Rule,
     Service,
     Snapshot,
 )
+from steer.steering.standby import STANDBY, cold_nodes, is_standby
 
 View = dict[str, Any]
-
-
-def moment(wall: float | None) -> str | None:
-    """None and 0 (never): null."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds") if wall else None
 
 
 def status(context: AdminContext) -> View:
@@ -70,10 +67,12 @@ def overload(context: AdminContext) -> View:
 def group_line(context: AdminContext, group: Group) -> View:
     """A group in one line: where its traffic goes, and how many nodes carry it there."""
     places = [_place(context, group, datacentre) for datacentre in group.datacentres]
-    return {"name": group.name, "mode": str(group.mode), "line": _line(group, places), "datacentres": places}
+    where = position(context, group)
+    line = _line(group, places, tail(where))
+    return {"name": group.name, "mode": str(group.mode), **where, "line": line, "datacentres": places}
 
 
-def _line(group: Group, places: Iterable[View]) -> str:
+def _line(group: Group, places: Iterable[View], tail: Iterable[str]) -> str:
     return "  ".join(
         (
             f"{group.name}  {group.mode}",
@@ -82,17 +81,17 @@ def _line(group: Group, places: Iterable[View]) -> str:
                 f"({place['nodes']['serving']} of {place['nodes']['expected']})".replace("%", " %")
                 for place in places
             ),
+            *tail,
         )
     )
 
 
 def _place(context: AdminContext, group: Group, datacentre: str) -> View:
     snapshot = context.keeper.snapshot
-    state = _group_status(snapshot, group).datacentres.get(datacentre, DatacentreStatus())
     return {
         "name": datacentre,
         "share": round(shares(context.keeper.topology, snapshot, group, context.clock.monotonic())[datacentre], 4),
-        "state": str(state.state),
+        "state": datacentre_state(snapshot, group, datacentre),
         "nodes": node_counts(context, [n for pool in group.pools for n in _nodes(context, pool, datacentre)]),
     }
 
@@ -109,7 +108,7 @@ def node_counts(context: AdminContext, nodes: Iterable[Node]) -> View:
 
 
 def group(context: AdminContext, group: Group) -> View:
-    status = _group_status(context.keeper.snapshot, group)
+    status = group_status(context.keeper.snapshot, group)
     override = next((o for o in context.keeper.overrides() if o.id == status.override), None)
     topology = context.keeper.topology
     return {
@@ -117,6 +116,7 @@ def group(context: AdminContext, group: Group) -> View:
         "weights": current_weights(context.keeper.snapshot, group),
         "configured_weights": dict(group.weights),
         "override": override_view(override) if override else None,
+        "rules": [_rule(context, group, rule) for rule in group.rules],
         "pools": list(group.pools),
         "critical": list(group.critical),
         "services": [service.name for service in topology.services.values() if service.group == group.name],
@@ -126,13 +126,27 @@ def group(context: AdminContext, group: Group) -> View:
     }
 
 
+def _rule(context: AdminContext, group: Group, rule: Rule) -> View:
+    """`weights` as they are now; {} where it goes to the nearest."""
+    target = {"group": group.name, "rule": rule.name}
+    override = next((each for each in context.keeper.overrides() if each.target == target), None)
+    return {
+        "name": rule.name,
+        "nearest": rule.nearest,
+        "weights": {**rule.weights, **(override.value if override else {})},
+        "configured_weights": dict(rule.weights),
+        "override": override_view(override) if override else None,
+    }
+
+
 def _datacentre_detail(context: AdminContext, group: Group, name: str) -> View:
-    status = _group_status(context.keeper.snapshot, group)
+    status = group_status(context.keeper.snapshot, group)
     state = status.datacentres.get(name, DatacentreStatus())
     rate, failed = context.totals.live.rates(context.clock.monotonic(), group.name, name)
     return {
         "weight": current_weights(context.keeper.snapshot, group).get(name, 0),
         "since": moment(state.since),
+        "until": moment(state.until),
         "cause": state.cause,
         "returning": state.ramp_from is not None,
         "requests_per_second": round(rate, 2),
@@ -168,15 +182,15 @@ def pool(context: AdminContext, pool: Pool) -> View:
 
 
 def node(context: AdminContext, node: Node) -> View:
-    status = _status(context.keeper.snapshot, node.name)
-    now = context.clock.monotonic()
+    snapshot, now = context.keeper.snapshot, context.clock.monotonic()
+    status, cold = _status(snapshot, node.name), cold_nodes(context.keeper.topology, snapshot.groups)
     seen = context.totals.live.node_latencies(now, node.name)
     return {
         "name": node.name,
         "pool": node.pool,
         "datacentre": node.datacentre,
         "weight": node.weight,
-        "state": str(status.state),
+        "state": STANDBY if is_standby(node.name, snapshot.nodes, cold) else str(status.state),
         "since": moment(status.since),
         "until": moment(status.until),
         "times": status.times,
@@ -231,7 +245,3 @@ def _nodes(context: AdminContext, pool: str, datacentre: str) -> list[Node]:
 
 def _status(snapshot: Snapshot, node: str) -> NodeStatus:
     return snapshot.nodes.get(node, NodeStatus())
-
-
-def _group_status(snapshot: Snapshot, group: Group) -> GroupStatus:
-    return snapshot.groups.get(group.name, GroupStatus())

@@ -1,7 +1,11 @@
 """How a datacentre is for a group: serving, draining or out. One ledger for the edge, kept by control.
 
 A datacentre is *out* for a group when one of the pools that decide has fewer than `min_nodes` nodes available there for
-`out_after`, and *serving* again, by the ramp, when all have for `back_after`. An operator's drain hides either.
+`out_after`, and *serving* again, by the ramp, when all have for `back_after`. An operator's drain hides either; while
+it begins, clients with affinity may stay for a while (`until`).
+
+One of an active-active group that is *kept out* (held, or suspended by its flap penalty) does not return by itself, but
+where no other datacentre of the group serves: to wait then would be worse than any flapping.
 
 Which pools decide: where `critical` names some of the group's pools, those, and one that has no nodes in a datacentre
 keeps that datacentre out. By default (`critical` empty, or all pools) only those pools decide that have nodes there: a
@@ -42,9 +46,14 @@ class _Place:
     """What its nodes say, under a drain too."""
     lacking_since: float | None = None
     complete_since: float | None = None
+    stay_ends: float | None = None
+    """When the time is over for which clients may stay under a drain."""
 
-    def see(self, problem: str, mono: float) -> bool:
-        """Take in what is lacking (empty: nothing). True: it has now been so for long enough to turn."""
+    def see(self, problem: str, mono: float, keeps_out: str) -> bool:
+        """Take in what is lacking (empty: nothing). True: it has now been so for long enough to turn.
+
+        `keeps_out`: why it may not return by itself; empty: it may.
+        """
         if problem:
             self.complete_since = None
             self.lacking_since = mono if self.lacking_since is None else self.lacking_since
@@ -52,9 +61,19 @@ class _Place:
         else:
             self.lacking_since = None
             self.complete_since = mono if self.complete_since is None else self.complete_since
-            turns = self.out and mono - self.complete_since >= self.group.back_after
+            turns = self.is_back(mono) and not keeps_out
         self.out = self.out != turns
         return turns
+
+    def is_back(self, mono: float) -> bool:
+        """Out, though its nodes have been there for long enough."""
+        return self.out and self.complete_since is not None and mono - self.complete_since >= self.group.back_after
+
+    def say(self, problem: str, keeps_out: str, mono: float) -> None:
+        """Why it is still out, as it is now."""
+        cause = f"nodes are back, the group is held: {keeps_out}" if self.is_back(mono) else problem
+        if self.status.state is DatacentreState.OUT and cause and keeps_out:
+            self.status = replace(self.status, cause=cause)
 
     def settle(self, cause: str, now: float, mono: float) -> tuple[DatacentreChange, ...]:
         """The state that follows; a return to serving begins a ramp."""
@@ -72,6 +91,9 @@ class _Place:
 
 
 Changes = tuple[DatacentreChange, ...]
+
+NOTHING: Mapping[str, str] = {}
+EVERYWHERE: Mapping[str, frozenset[str]] = {}
 
 
 class DatacentreLedger:
@@ -99,26 +121,66 @@ class DatacentreLedger:
         """Every datacentre of one group, for the snapshot."""
         return {place.datacentre: place.status for place in self._places.values() if place.group.name == group}
 
-    def update(self, statuses: Mapping[str, NodeStatus], now: float, mono: float) -> Changes:
-        """Follow the nodes and the time. Call it after each change of a node, and each 100 ms."""
+    def update(
+        self, statuses: Mapping[str, NodeStatus], now: float, mono: float, held: Mapping[str, str] = NOTHING
+    ) -> Changes:
+        """Follow the nodes and the time. Call it after each change of a node, and each 100 ms.
+
+        `held`: the active-active groups of which nothing returns by itself, and why.
+        """
         changes: list[DatacentreChange] = []
-        for place in self._places.values():
+        # Those that serve first: whether another one is lost decides who returns.
+        for place in sorted(self._places.values(), key=lambda place: place.out):
             problem = lacking(self._topology, place.group, place.datacentre, statuses)
-            if place.see(problem, mono):
+            keeps_out = held.get(place.group.name, "") if place.out and self._serves_elsewhere(place) else ""
+            if place.see(problem, mono, keeps_out):
                 changes += place.settle(problem or "nodes are back", now, mono)
+            place.say(problem, keeps_out, mono)
         return tuple(changes)
 
-    def drain(self, group: str, datacentre: str, now: float, mono: float) -> Changes:
-        """New clients go elsewhere until `restore`, whatever the nodes do."""
+    def _serves_elsewhere(self, place: _Place) -> bool:
+        return any(
+            other.status.state is DatacentreState.SERVING and other.datacentre in place.group.datacentres
+            for other in self._places.values()
+            if other.group is place.group and other is not place
+        )
+
+    def drain(self, group: str, datacentre: str, now: float, mono: float, stay: float = 0.0) -> Changes:
+        """New clients go elsewhere until `restore`, whatever the nodes do; those with affinity stay so many seconds."""
         place = self._places[group, datacentre]
         place.drained = True
-        return place.settle("override", now, mono)
+        changes = place.settle("override", now, mono)
+        if changes and stay > 0:
+            place.stay_ends = mono + stay
+            place.status = replace(place.status, until=now + stay)
+        return changes
+
+    def stays(self, mono: float) -> tuple[tuple[str, str, float], ...]:
+        """(group, datacentre, seconds left) of those that drain and where clients may still stay."""
+        return tuple(
+            (place.group.name, place.datacentre, max(0.0, place.stay_ends - mono))
+            for place in self._places.values()
+            if place.stay_ends is not None
+        )
+
+    def end_stay(self, group: str, datacentre: str) -> bool:
+        """Nobody is left there, or may stay any longer. True: somebody could until now."""
+        place = self._places[group, datacentre]
+        was_open, place.stay_ends = place.stay_ends is not None, None
+        place.status = replace(place.status, until=None)
+        return was_open
 
     def restore(self, group: str, datacentre: str, now: float, mono: float) -> Changes:
         """The end of a drain: serving by the ramp, or out where nodes are lacking."""
         place = self._places[group, datacentre]
         place.drained = False
+        place.stay_ends = None
         return place.settle("override", now, mono)
+
+    def is_kept_out(self, group: str, datacentre: str, mono: float) -> bool:
+        """Out, though its nodes are back: the group is held."""
+        place = self._places[group, datacentre]
+        return not place.drained and place.is_back(mono)
 
     def export(self, now: float, mono: float) -> dict[str, Any]:
         """Plain JSON-able data, for the state file and a reload; ramps as wall time."""
@@ -165,15 +227,19 @@ def _shortages(
             yield f"{pool} has {there} of {needed} nodes that it needs"
 
 
-def usable(topology: Topology, ledger: DatacentreLedger) -> dict[str, frozenset[str]]:
-    """For each pool the datacentres that some group with it may use now: for `Ledger.set_usable`."""
+def usable(
+    topology: Topology, ledger: DatacentreLedger, in_use: Mapping[str, frozenset[str]] = EVERYWHERE
+) -> dict[str, frozenset[str]]:
+    """For each pool the datacentres that some group with it may use now: for `Ledger.set_usable`.
+
+    `in_use`: for each group that is at one datacentre, where it may send requests (`positions.in_use`).
+    """
     found: dict[str, set[str]] = {pool: set() for pool in topology.pools}
     for group in topology.groups.values():
-        serving = {
-            name for name, status in ledger.statuses(group.name).items() if status.state is DatacentreState.SERVING
-        }
+        allowed = in_use.get(group.name, frozenset(group.datacentres))
+        serving = {name for name in allowed if ledger.status(group.name, name).state is DatacentreState.SERVING}
         for pool in group.pools:
-            found[pool] |= serving & set(group.datacentres)
+            found[pool] |= serving
     return {pool: frozenset(datacentres) for pool, datacentres in found.items()}
 
 
@@ -195,3 +261,5 @@ def _restore(place: _Place, data: Mapping[str, Any], now: float, mono: float) ->
     place.status = replace(datacentre_from_wire(data["status"]), ramp_from=since)
     place.drained = data["drained"]
     place.out = data["out"]
+    until = place.status.until
+    place.stay_ends = None if until is None else mono + (until - now)

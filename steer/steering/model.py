@@ -110,6 +110,8 @@ class Pool:
     name: str
     nodes: tuple[Node, ...]
     min_nodes: int = 1
+    needed: Mapping[str, int] = field(default_factory=dict)
+    """By datacentre: the nodes that it takes to carry the pool alone, where that is written."""
     algorithm: Algorithm = "least_requests"
     hash_by: HashBy | None = None
     """For the algorithm `hash`."""

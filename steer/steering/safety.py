@@ -1,7 +1,8 @@
 """What no change may do, whoever asks for it: pure checks over the snapshot before and the snapshot after.
 
 Each returns None, or the `Refused` (not raised) with the rule's name that the API and the audit show: `at_least`,
-`min_nodes`, `pause`. `force` with a reason is the caller's business, and so are protective moves, which ask nobody.
+`min_nodes`, `needed`, `draining`, `pause`. `force` with a reason is the caller's business, and so are protective moves,
+which ask nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from steer.steering.datacentres import available, deciding_pools
 from steer.steering.model import DatacentreState, Group, GroupMode, GroupStatus, Snapshot, Topology
 from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP
 
-__all__ = ["Refused", "check_change", "keeps_at_least", "keeps_min_nodes", "keeps_pause"]
+__all__ = ["Refused", "can_take_all", "check_change", "keeps_at_least", "keeps_min_nodes", "keeps_pause"]
 
 
 def check_change(
@@ -39,13 +40,71 @@ def keeps_at_least(topology: Topology, group: Group, before: Snapshot, after: Sn
 
     A change that takes none away passes even where there are too few already: it must be possible to mend.
     """
-    if group.mode is GroupMode.ACTIVE_ACTIVE and not any(_weights(group, after).values()):
-        return Refused("at_least", f"{group.name} would have no datacentre with weight")
+    without_weight = _without_weight(group, after) or _without_current(group, before, after)
+    if without_weight is not None:
+        return without_weight
     left, had = _serving(topology, group, after), _serving(topology, group, before)
     if len(left) >= group.at_least or len(left) >= len(had):
         return None
     names = ", ".join(left) or "none"
     return Refused("at_least", f"{group.name} would be served by {names}: at least {group.at_least} must stay")
+
+
+def _without_weight(group: Group, after: Snapshot) -> Refused | None:
+    """All weights of the group, or of one of its rules, would be 0."""
+    if group.mode is GroupMode.ACTIVE_ACTIVE and not any(_weights(group, after).values()):
+        return Refused("at_least", f"{group.name} would have no datacentre with weight")
+    for rule in group.rules:
+        weights = {**rule.weights, **_status(group, after).rules.get(rule.name, {})}
+        if weights and not any(weights.values()):
+            return Refused("at_least", f"rule {rule.name} of {group.name} would have no datacentre with weight")
+    return None
+
+
+def _without_current(group: Group, before: Snapshot, after: Snapshot) -> Refused | None:
+    """A group that is at one datacentre would be at one that does not serve it."""
+    if group.mode is GroupMode.ACTIVE_ACTIVE or group.spill:
+        return None
+    at = _status(group, after).at or group.order[0]
+    if at in _states_serving(group, after) or at not in _states_serving(group, before):
+        return None
+    hint = f"`steer failover {group.name}` moves it first; `force` with a reason overrides it"
+    return Refused("at_least", f"{group.name} is at {at}: nothing would serve it", hint)
+
+
+def can_take_all(topology: Topology, group: Group, datacentre: str, snapshot: Snapshot) -> Refused | None:
+    """Whether the group may move to this datacentre: not draining, and with the nodes that it needs to carry it."""
+    status = _status(group, snapshot).datacentres.get(datacentre, PLAIN_DATACENTRE)
+    if status.state is DatacentreState.DRAINING:
+        hint = f"`steer restore {datacentre} --group {group.name}`; `force` with a reason overrides it"
+        return Refused("draining", f"{datacentre} is draining for {group.name}", hint)
+    pools = deciding_pools(topology, group, datacentre)
+    if not pools:
+        return Refused("min_nodes", f"{group.name} has no nodes in {datacentre}")
+    for pool in pools:
+        refused = _carries(topology, group, pool, datacentre, snapshot)
+        if refused is not None:
+            return refused
+    return None
+
+
+def _carries(topology: Topology, group: Group, pool: str, datacentre: str, snapshot: Snapshot) -> Refused | None:
+    there = available(topology, pool, datacentre, snapshot.nodes)
+    least, needed = topology.pools[pool].min_nodes, needed_nodes(topology, group, pool, datacentre)
+    if there >= max(least, needed):
+        return None
+    start = "start its nodes there, and go on when they are serving; " if group.cold else ""
+    words = f"{pool} has {there} available in {datacentre}, {group.name} needs {max(least, needed)}"
+    rule = "min_nodes" if there < least else "needed"
+    return Refused(rule, words, f"{start}`force` with a reason overrides it")
+
+
+def needed_nodes(topology: Topology, group: Group, pool: str, datacentre: str) -> int:
+    """How many nodes carry the pool alone there: what is written, and for a pilot light as many as are listed."""
+    written = topology.pools[pool].needed.get(datacentre)
+    if written is not None or group.mode is not GroupMode.PILOT_LIGHT:
+        return written or 0
+    return sum(node.datacentre == datacentre for node in topology.pools[pool].nodes)
 
 
 def keeps_min_nodes(topology: Topology, group: Group, before: Snapshot, after: Snapshot) -> Refused | None:

@@ -170,7 +170,8 @@ async def test_restore_is_done_at_once_and_has_no_address(admin: RunningAdmin) -
 @pytest.mark.parametrize(
     ("change", "path"),
     [
-        ({"kind": "hold"}, "kind"),
+        ({"kind": "pin"}, "kind"),
+        ({"kind": "hold"}, "target"),
         ({"target": {}}, "target"),
         ({"target": {"node": "wlg-1", "datacentre": "wellington"}}, "target"),
         ({"target": {"node": "wlg-1", "group": "website"}}, "target"),

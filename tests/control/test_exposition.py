@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from steer.steering.latencies import BUCKETS
-from tests.kit.admin import RunningAdmin
+from tests.kit.admin import RunningAdmin, portal_topology, running_admin
 
 PROMISED = {
     "steer_requests": {"service", "group", "datacentre", "code_class"},
@@ -28,6 +29,11 @@ PROMISED = {
     "steer_certificate_expiry_seconds": {"certificate"},
     "steer_database_refused": {"file"},
     "steer_database_age_seconds": {"file"},
+    "steer_group_at": {"group", "datacentre"},
+    "steer_group_held": {"group", "reason"},
+    "steer_group_penalty": {"group"},
+    "steer_clients_left": {"group", "datacentre"},
+    "steer_isolated": set[str](),
     "steer_build_info": {"version", "python"},
 }
 
@@ -69,9 +75,11 @@ async def count_something(admin: RunningAdmin) -> None:
     admin.context.totals.saw(admin.context.keeper.snapshot)
 
 
-async def test_every_promised_name_is_there_with_its_labels_and_no_other(admin: RunningAdmin) -> None:
-    await count_something(admin)
-    families = await scraped(admin)
+async def test_every_promised_name_is_there_with_its_labels_and_no_other(tmp_path: Path) -> None:
+    async with running_admin(tmp_path, places=portal_topology()) as admin:
+        await count_something(admin)
+        admin.context.keeper.failover("portal", "auckland", ungraceful=False, owner="ops", reason="r", force=True)
+        families = await scraped(admin)
     assert families.keys() == PROMISED.keys()
     for name, labels in PROMISED.items():
         seen = {label for sample in families[name].samples for label in sample.labels}
@@ -103,7 +111,31 @@ async def test_a_state_is_one_series_of_1_among_zeros_and_a_weight_is_the_share_
     await count_something(admin)
     families = await scraped(admin)
     states = {s.labels["state"]: s.value for s in families["steer_node_state"].samples if s.labels["node"] == "akl-1"}
-    assert states == {"serving": 0, "ejected": 1, "probing": 0}
+    assert states == {"serving": 0, "ejected": 1, "probing": 0, "standby": 0}
     assert value(families, "steer_ejections_total", node="akl-1", detector="override") == 1
     assert value(families, "steer_weight", group="website", datacentre="auckland") == 0
     assert value(families, "steer_weight", group="website", datacentre="wellington") == 1
+
+
+async def test_where_a_group_is_what_holds_it_and_who_is_left_are_series(tmp_path: Path) -> None:
+    async with running_admin(tmp_path, places=portal_topology()) as admin:
+        keeper = admin.context.keeper
+        keeper.failover("portal", "auckland", ungraceful=False, owner="ops", reason="r", force=False)
+        keeper.override(
+            "hold",
+            node=None,
+            datacentre=None,
+            group="portal",
+            owner="ops",
+            reason="r",
+            expires_in=None,
+            force=False,
+        )
+        families = await scraped(admin)
+        assert value(families, "steer_group_at", group="portal", datacentre="auckland") == 1
+        assert value(families, "steer_group_at", group="portal", datacentre="wellington") == 0
+        assert value(families, "steer_group_held", group="portal", reason="hold") == 1
+        assert value(families, "steer_group_held", group="website", reason="hold") == 0
+        assert value(families, "steer_group_penalty", group="portal") == 0
+        assert value(families, "steer_clients_left", group="portal", datacentre="wellington") == 0
+        assert value(families, "steer_isolated") == 0

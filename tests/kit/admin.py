@@ -27,7 +27,7 @@ from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
 from steer.control.tokens import Role, Tokens, create_token, write_local_token
 from steer.errors import ConfigError, Problem
-from steer.steering.model import Group, Node, Pinned, Pool, Route, Service, Topology
+from steer.steering.model import Affinity, Group, GroupMode, Node, Pinned, Pool, Route, Service, Topology
 from tests.kit.clock import ManualClock
 
 
@@ -53,6 +53,16 @@ def topology() -> Topology:
             )
         },
     )
+
+
+def portal_topology(**changes: Any) -> Topology:
+    """The same with a second group, `portal`, that is at one datacentre and whose service has affinity."""
+    places = topology()
+    rules = {"mode": GroupMode.ACTIVE_PASSIVE, "order": places.datacentres, "drain_sessions": 300.0, "pause": 0.0}
+    portal = replace(Group("portal", {}, ("web",), ("web",)), **{**rules, **changes})
+    affinity = Affinity("cookie", "steer", idle=60.0)
+    service = Service("portal", "portal", ("portal.example",), (Route("/", "web"),), affinity=affinity)
+    return replace(places, groups={**places.groups, "portal": portal}, services={**places.services, "portal": service})
 
 
 @dataclass(frozen=True)
@@ -101,11 +111,11 @@ async def _no_file() -> tuple[Change, ...]:
     raise ConfigError((Problem("steer.yaml", 3, "pools.web", "is not there"), Problem("steer.yaml", 4, "", "is odd")))
 
 
-def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminContext:
-    totals = Totals(topology(), clock)
+def admin_context(folder: Path, clock: ManualClock, state: StateFile, places: Topology) -> AdminContext:
+    totals = Totals(places, clock)
     events = Events(clock, stream=StringIO())
     return AdminContext(
-        keeper=Keeper(topology(), clock, random.Random(1), totals.saw, state, events),
+        keeper=Keeper(places, clock, random.Random(1), totals.saw, state, events),
         totals=totals,
         tokens=Tokens(folder / "tokens.yaml", write_local_token(folder / "state" / "local-token"), clock),
         audit=Audit(folder / "state" / "audit.jsonl", clock),
@@ -126,12 +136,14 @@ def admin_context(folder: Path, clock: ManualClock, state: StateFile) -> AdminCo
 
 
 @asynccontextmanager
-async def running_admin(folder: Path, tls: ssl.SSLContext | None = None, **changes: Any) -> AsyncIterator[RunningAdmin]:
+async def running_admin(
+    folder: Path, tls: ssl.SSLContext | None = None, places: Topology | None = None, **changes: Any
+) -> AsyncIterator[RunningAdmin]:
     """`changes` are fields of the context that are to be otherwise."""
     clock = ManualClock()
     state = StateFile(folder / "state", pytest.fail)
     secrets = {role: create_token(folder / "tokens.yaml", f"a-{role}", role)[1] for role in Role}
-    context = replace(admin_context(folder, clock, state), **changes)
+    context = replace(admin_context(folder, clock, state, places or topology()), **changes)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         runner = await serve_admin(context, sock, tls)
         url = f"{'https' if tls else 'http'}://127.0.0.1:{sock.getsockname()[1]}"
