@@ -159,7 +159,11 @@ TESTED_BY = {
     "steering/moves": "tests/steering/test_datacentres.py",
     "steering/records": "tests/steering/test_ejection.py",
     "store/errors": "tests/store",
+    "store/memory_rules": "tests/store/test_writes.py",
+    "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",
+    "store/redis_check": "tests/store",
+    "store/scripting": "tests/store/test_writes.py",
     "worker": "tests/demo/test_show.py",
 }
 

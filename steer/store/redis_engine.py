@@ -1,0 +1,260 @@
+"""The engine that is a Redis: each method one script or one pipeline. What they do stands in scripts/*.lua."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from steer.store import redis_check
+from steer.store.codec import Malformed, pack_field, pack_head, unpack
+from steer.store.engine import (
+    DIGEST_LIMIT,
+    Answer,
+    Applied,
+    Change,
+    Changed,
+    Cursor,
+    Delete,
+    Digest,
+    Entry,
+    Finding,
+    Outcome,
+    Position,
+    Put,
+    PutFields,
+    Reading,
+    Terms,
+    Touch,
+)
+from steer.store.errors import EngineDown, StoreError
+from steer.store.layout import Space
+from steer.store.limits import FIELDS, VALUE_BYTES
+from steer.store.redis_link import LONGEST_WAIT, RedisLink, Reply
+from steer.store.stamp import NEVER
+from steer.store.state import State
+
+Arg = bytes | str | int
+FIRST_CLOCK = NEVER[:17]
+
+
+class RedisEngine:
+    """Meets `steer.store.engine.Engine`."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    async def open(self, space: Space) -> None:
+        await self._link.call("SET", space.format_key, space.format, "NX")
+        found = await self._link.call("GET", space.format_key)
+        if found != space.format:
+            raise StoreError(f"the engine holds {found.decode()!r} of {space.name}, not {space.format.decode()!r}")
+
+    async def write(self, space: Space, key: bytes, change: Change, terms: Terms) -> Answer:
+        prefix = space.prefix(space.bucket_of(key))
+        keys = (prefix + b"r:" + key, prefix + b"m", prefix + b"x", prefix + b"i", space.backlog)
+        name, own = written(change)
+        return answer_of(await self._link.run(name, keys, (*common(space, key, terms), *own)))
+
+    async def read(self, space: Space, key: bytes) -> Reading:
+        prefix = space.prefix(space.bucket_of(key))
+        now, clock, flat = await self._link.run("read", (prefix + b"r:" + key, prefix + b"m"), ())
+        return Reading(int(now), clock.decode(), state_of(flat))
+
+    async def scan(self, space: Space, bucket: int, cursor: int, match: bytes, count: int) -> tuple[int, list[bytes]]:
+        prefix = space.prefix(bucket)
+        keys = (prefix + b"i", prefix + b"m")
+        following, found = await self._link.run("scan", keys, (prefix + b"r:", cursor, match, count))
+        return int(following), found
+
+    async def local_set(
+        self, space: Space, key: bytes, value: bytes, ttl_ms: int, only_absent: bool, terms: Terms
+    ) -> tuple[Outcome, bool]:
+        return await self._local(space, key, terms, "set", value, ttl_ms, only_absent)
+
+    async def local_get(self, space: Space, key: bytes) -> tuple[bytes, int] | None:
+        name = space.local(key)
+        value, left = await self._link.call_all([("GET", name), ("PTTL", name)])
+        return (value, left) if value is not None and left > 0 else None
+
+    async def local_delete(
+        self, space: Space, key: bytes, if_value: bytes | None, terms: Terms
+    ) -> tuple[Outcome, bool]:
+        return await self._local(space, key, terms, "delete", if_value or b"", 0, if_value is not None)
+
+    async def local_touch(
+        self, space: Space, key: bytes, ttl_ms: int, if_value: bytes | None, terms: Terms
+    ) -> tuple[Outcome, bool]:
+        return await self._local(space, key, terms, "touch", if_value or b"", ttl_ms, if_value is not None)
+
+    async def _local(
+        self, space: Space, key: bytes, terms: Terms, what: str, value: bytes, ttl_ms: int, is_guarded: bool
+    ) -> tuple[Outcome, bool]:
+        args = (terms.sent_ms, terms.not_after_ms, space.max_ahead_ms, what, value, ttl_ms, int(is_guarded))
+        word, _, done = await self._link.run("local", (space.local(key),), args)
+        return Outcome(word.decode()), bool(done)
+
+    async def states(self, space: Space, keys: Sequence[bytes]) -> list[State | None]:
+        flat = await self._link.call_all([("HGETALL", space.record(key)) for key in keys]) if keys else []
+        return [state_of(each) for each in flat]
+
+    async def apply(
+        self,
+        space: Space,
+        bucket: int,
+        states: Sequence[tuple[bytes, State]],
+        source: int | None = None,
+        cursor: Cursor | None = None,
+    ) -> Applied:
+        prefix = space.prefix(bucket)
+        keys = [prefix + b"m", prefix + b"i", *(prefix + b"r:" + key for key, _ in states)]
+        args: list[Arg] = [space.max_ahead_ms, space.max_lifetime_ms, space.hold_ms]
+        args += [f"{source:03d}", " ".join(map(str, cursor))] if source and cursor else ["", ""]
+        for key, state in states:
+            args += [key, pack_head(state), state.base.value, len(state.fields)]
+            for name, field in state.fields.items():
+                args += [name, pack_field(field)]
+        word, now, _, changed, conflicts = await self._link.run("apply", keys, args)
+        if word == b"ASTRAY":
+            return Applied(Outcome.ASTRAY, int(now), stamp=changed.decode())
+        return Applied(Outcome.OK, int(now), changed, conflicts)
+
+    async def outbox(
+        self, space: Space, cursors: Mapping[int, str], count: int, wait: float = 0.0
+    ) -> dict[int, list[Entry]]:
+        streams = {space.prefix(bucket) + b"x": bucket for bucket in cursors}
+        command: list[Arg] = ["XREAD", "COUNT", count]
+        command += ["BLOCK", max(1, round(min(wait, LONGEST_WAIT) * 1000))] if wait else []
+        command += ["STREAMS", *streams, *cursors.values()]
+        reply = await (self._link.wait(*command) if wait else self._link.call(*command))
+        return {streams[name]: [entry_of(each) for each in entries] for name, entries in reply or ()}
+
+    async def changes(self, space: Space, bucket: int, low: int, offset: int, count: int) -> list[Changed]:
+        index = space.prefix(bucket) + b"i"
+        flat = await self._link.call("ZRANGEBYSCORE", index, low, "+inf", "WITHSCORES", "LIMIT", offset, count)
+        return [Changed(int(score), key) for key, score in zip(flat[::2], flat[1::2], strict=True)]
+
+    async def digest(
+        self, space: Space, bucket: int, low: int, high: int, offset: int, alive_ms: int, count: int = DIGEST_LIMIT
+    ) -> Digest:
+        prefix = space.prefix(bucket)
+        args = (prefix + b"r:", low, high, offset, min(count, DIGEST_LIMIT), alive_ms, space.max_lifetime_ms)
+        total, counted, seen = await self._link.run("digest", (prefix + b"i",), args)
+        return Digest(int(total, 16), counted, seen)
+
+    async def position(self, space: Space, bucket: int) -> Position:
+        flat = await self._link.call("HGETALL", space.prefix(bucket) + b"m")
+        return position_of(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    async def pending(self, space: Space) -> dict[int, int]:
+        flat = await self._link.call("HGETALL", space.backlog)
+        return {int(site): int(waiting) for site, waiting in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def acknowledge(self, space: Space, bucket: int, site: int, sequence: int) -> None:
+        await self._link.run("acknowledge", (space.prefix(bucket) + b"m", space.backlog), (f"{site:03d}", sequence))
+
+    async def trim(self, space: Space, bucket: int, before: str) -> None:
+        await self._link.call("XTRIM", space.prefix(bucket) + b"x", "MINID", before)
+
+    async def sweep(self, space: Space, bucket: int, offset: int, count: int, known: int) -> tuple[int, int]:
+        prefix = space.prefix(bucket)
+        args = (prefix + b"r:", offset, count, known, space.max_lifetime_ms)
+        seen, gone = await self._link.run("sweep", (prefix + b"i",), args)
+        return seen, gone
+
+    async def witness(self, space: Space, bucket: int, stamp: str) -> Outcome:
+        reply = await self._link.run("witness", (space.prefix(bucket) + b"m",), (stamp, space.max_ahead_ms))
+        return Outcome(reply[0].decode())
+
+    async def fence(self, space: Space, bucket: int, reason: str) -> None:
+        meta = space.prefix(bucket) + b"m"
+        await (self._link.call("HSET", meta, "fence", reason) if reason else self._link.call("HDEL", meta, "fence"))
+
+    async def time_ms(self) -> int:
+        seconds, micros = await self._link.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def check(self) -> list[Finding]:
+        return await redis_check.findings(self._link)
+
+    async def close(self) -> None:
+        await self._link.close()
+
+
+def common(space: Space, key: bytes, terms: Terms) -> tuple[Arg, ...]:
+    """The first twelve arguments of a write (write.lua)."""
+    return (
+        key,
+        f"{space.site:03d}",
+        terms.sent_ms,
+        terms.not_after_ms,
+        space.max_ahead_ms,
+        ",".join(f"{peer:03d}" for peer in space.peers),
+        space.max_pending,
+        space.outbox,
+        space.max_lifetime_ms,
+        space.hold_ms,
+        terms.condition,
+        terms.request,
+    )
+
+
+def written(change: Change) -> tuple[str, tuple[Arg, ...]]:
+    """The script of a change, and its own arguments."""
+    match change:
+        case Put(value, ttl_ms, want):
+            own = ("S", ttl_of(ttl_ms), int(want))
+            if isinstance(value, bytes):
+                return "put", (*own, value)
+            return "put", ("H", *own[1:], *pairs(value))
+        case PutFields(some, unset, ttl_ms):
+            counts = (ttl_of(ttl_ms), VALUE_BYTES, "", FIELDS, len(some))
+            return "put_fields", (*counts, *pairs(some), *unset)
+        case Touch(ttl_ms):
+            return "touch", (ttl_ms,)
+        case Delete():
+            return "delete", ()
+
+
+def ttl_of(ttl_ms: int | None) -> Arg:
+    return "" if ttl_ms is None else ttl_ms
+
+
+def pairs(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    return tuple(part for pair in fields.items() for part in pair)
+
+
+def answer_of(reply: Reply) -> Answer:
+    word, now, clock, stamp, one, two, before = reply
+    return Answer(Outcome(word.decode()), int(now), clock.decode(), stamp.decode(), one, two, state_of(before))
+
+
+def state_of(flat: Sequence[bytes]) -> State | None:
+    """Out of the reply to HGETALL. Raises EngineDown."""
+    if not flat:
+        return None
+    try:
+        return unpack(dict(zip(flat[::2], flat[1::2], strict=True)))
+    except Malformed as error:
+        raise EngineDown(f"the engine holds a record that is none: {error}") from error
+
+
+def entry_of(raw: tuple[bytes, list[bytes]]) -> Entry:
+    place, (_, sequence, _, key) = raw
+    return Entry(place.decode(), int(sequence), key)
+
+
+def position_of(meta: Mapping[bytes, bytes]) -> Position:
+    numbered = [(name.partition(b":"), value) for name, value in meta.items() if b":" in name]
+    return Position(
+        meta.get(b"h", FIRST_CLOCK.encode()).decode(),
+        int(meta.get(b"n", 0)),
+        meta.get(b"g", b"").decode(),
+        meta.get(b"fence", b"").decode(),
+        {int(site): int(value) for (what, _, site), value in numbered if what == b"ack"},
+        {int(site): cursor_of(value) for (what, _, site), value in numbered if what == b"cur"},
+    )
+
+
+def cursor_of(kept: bytes) -> Cursor:
+    """What `apply` was given; a source without generation yet has the last part empty."""
+    place, sequence, generation = kept.decode().split(" ")
+    return Cursor(place, int(sequence), generation)

@@ -1,0 +1,205 @@
+"""Connections to a Redis (or Valkey), standalone or behind Sentinel: commands out, replies or the store's errors back.
+
+The client library makes connections and finds the master; what it would do on its own about failures is turned off.
+Its ten retries could take a minute, and would send a write twice that nobody marked as one. Here a command is tried
+once more only if the connection broke, never if the engine was slow: a write that took effect is then known by its
+request id. An engine that was too slow is **suspect**: one command in half a second may find out whether it still is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from steer.clock import Clock, SystemClock
+from steer.store.errors import EngineDown, Indeterminate
+from steer.store.scripting import script
+
+Reply = Any
+TIMEOUT: Final = 0.25
+"""Seconds to connect and to answer. A session read is part of a page load; a Redis of the same site answers in 1 ms."""
+PROBE_EVERY: Final = 0.5
+CONNECTIONS: Final = 64
+"""More in flight than this only queue inside the engine, which has one thread."""
+LONGEST_WAIT: Final = 1.0
+"""Seconds that an XREAD may block."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisPlace:
+    """Where an engine is. `url` as redis-py takes it (redis://, rediss://, unix://), or the addresses of Sentinels and
+    the name of the service that they watch. `options` go to each connection: username, password, ssl_ca_certs, db."""
+
+    url: str = ""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    service: str = ""
+    options: tuple[tuple[str, str | int | bool], ...] = ()
+    timeout: float = TIMEOUT
+
+    def __str__(self) -> str:
+        if self.sentinels:
+            return f"{self.service} of " + ", ".join(f"{host}:{port}" for host, port in self.sentinels)
+        return self.url.rpartition("@")[2].removeprefix("redis://")
+
+
+def pool_of(place: RedisPlace, timeout: float) -> ConnectionPool:
+    """Connections without retries of their own."""
+    options: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": place.timeout,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        **dict(place.options),
+    }
+    if not place.sentinels:
+        return ConnectionPool.from_url(place.url, **options)
+    asked = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "retry", "protocol")}
+    # More than half must agree on the master: one that is cut off with the old one does not count.
+    others = len(place.sentinels) // 2
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        list(place.sentinels), min_other_sentinels=others, sentinel_kwargs=asked
+    )
+    return SentinelConnectionPool(place.service, sentinel, **options)  # type: ignore[no-untyped-call]
+
+
+class RedisLink:
+    """`run` for scripts, `call` for one command, `call_all` for several. Raises EngineDown and Indeterminate."""
+
+    def __init__(self, place: RedisPlace, clock: Clock | None = None) -> None:
+        self._place = place
+        self._clock = clock or SystemClock()
+        self._pool = pool_of(place, place.timeout)
+        self._waiting = pool_of(place, LONGEST_WAIT + place.timeout)
+        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._suspect_until = 0.0
+        self._is_suspect = False
+
+    async def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> Reply:
+        """A script of steer/store/scripts; the engine that does not know it gets it."""
+        it = script(name)
+        try:
+            return await self.call("EVALSHA", it.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self.call("EVAL", it.text, len(keys), *keys, *args)
+
+    async def call(self, *command: bytes | str | int) -> Reply:
+        """One command's reply."""
+        return (await self.call_all([command]))[0]
+
+    async def call_all(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+        """Their replies, in one round trip. The first reply that is an error is raised."""
+        self._refuse_if_suspect()
+        try:
+            async with self._place_in_queue():
+                return await self._once_or_twice(commands)
+        except NoScriptError:
+            raise
+        except ResponseError as error:
+            raise await self._refused(error) from error
+
+    async def wait(self, *command: bytes | str | int) -> Reply:
+        """A command that blocks at the engine, for at most `LONGEST_WAIT`."""
+        self._refuse_if_suspect()
+        return (await self._exchange(self._waiting, [command]))[0]
+
+    async def _once_or_twice(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+        try:
+            return await self._exchange(self._pool, commands)
+        except Broken:
+            return await self._exchange(self._pool, commands)
+
+    async def _exchange(self, pool: ConnectionPool, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+        connection = await self._connect(pool)
+        try:
+            replies = await self._converse(connection, commands)
+        finally:
+            await pool.release(connection)
+        self._is_suspect = False
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    async def _connect(self, pool: ConnectionPool) -> Connection:
+        try:
+            connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as error:
+            self._suspect()
+            raise EngineDown(f"{self._place} cannot be reached: {error}") from error
+        return connection
+
+    async def _converse(self, connection: Connection, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+        """Whatever interrupts this leaves replies behind: then the connection is of no more use."""
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            return [await self._reply(connection) for _ in commands]
+        except (RedisTimeout, TimeoutError) as error:
+            await connection.disconnect(nowait=True)
+            self._suspect()
+            raise Indeterminate(f"{self._place} did not answer in time") from error
+        except (RedisError, OSError) as error:
+            await connection.disconnect(nowait=True)
+            raise Broken(f"the connection to {self._place} broke: {error}") from error
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+
+    @staticmethod
+    async def _reply(connection: Connection) -> Reply:
+        try:
+            return await connection.read_response()
+        except ResponseError as error:
+            return error
+
+    async def _refused(self, error: ResponseError) -> EngineDown:
+        """READONLY, LOADING, OOM and their like: not now, or not here; nothing was written."""
+        if isinstance(error, ReadOnlyError):
+            # It was the master once. Sentinel knows which is now: it is asked with the next connection.
+            await self._pool.disconnect(inuse_connections=False)
+        return EngineDown(f"{self._place} refuses: {error}")
+
+    @asynccontextmanager
+    async def _place_in_queue(self) -> AsyncIterator[None]:
+        if self._room.locked():
+            try:
+                async with asyncio.timeout(self._place.timeout):
+                    await self._room.acquire()
+            except TimeoutError as error:
+                raise EngineDown(f"{self._place} has {CONNECTIONS} commands to answer already") from error
+        else:
+            await self._room.acquire()
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def _suspect(self) -> None:
+        self._is_suspect = True
+        self._suspect_until = self._clock.monotonic() + PROBE_EVERY
+
+    def _refuse_if_suspect(self) -> None:
+        if not self._is_suspect:
+            return
+        now = self._clock.monotonic()
+        if now < self._suspect_until:
+            raise EngineDown(f"{self._place} does not answer")
+        self._suspect_until = now + PROBE_EVERY
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        await self._pool.disconnect()
+        await self._waiting.disconnect()
+
+
+class Broken(Indeterminate):
+    """The connection ended after the command was sent."""

@@ -1,0 +1,7 @@
+-- A new deadline, if the record is live. ARGV 13 ttl ms
+local no = refusal()
+if no then return no end
+if not w.is_live then return answer('OK') end
+local stamp = take()
+r.t, r.d = deadline(stamp, ARGV[13])
+return store_head(stamp, 1, 0)
