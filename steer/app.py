@@ -13,6 +13,7 @@ from pathlib import Path
 
 from steer import control_process, geography, parameters
 from steer import worker as worker_process
+from steer.clock import SystemClock
 from steer.config import Config, from_parcel, load, unbuilt
 from steer.config.watch import Stamp, stamp_of
 from steer.control_process import Control
@@ -28,6 +29,7 @@ from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
 from steer.runtime.upgrade import inherit
+from steer.sessions.affinity.keyfile import ensure_ring
 from steer.worker import Worker
 
 
@@ -72,6 +74,7 @@ class Edge:
         """`ready` on standard output says that every listener accepts."""
         config = self.config
         _make_state_folder(config)
+        _make_affinity_keys(config)
         inherited = inherit(os.environ)
         if inherited is not None and workers == 0:
             raise SteerError("one process alone cannot take the sockets over", "edge.workers: 1 or more")
@@ -111,15 +114,18 @@ class Edge:
             settings=parameters.plane_settings(config, self.tls, slot, geography.geo(config, self.databases).place),
             databases=self._next_databases(config),
             tls=parameters.next_tls(config, self.tls),
+            keys=parameters.affinity_ring(config),
         )
 
     def _make_control(self, config: Config) -> control_process.Made:
+        _ensure_affinity_keys(config)
         return control_process.Made(
             topology=parameters.topology(config),
             checks=parameters.checks(config),
             geo=geography.geo(config, self.databases),
             databases=self._next_databases(config),
             tls=parameters.next_tls(config, self.tls),
+            keys=parameters.affinity_ring(config),
         )
 
     def _next_databases(self, config: Config) -> NextDatabases:
@@ -176,6 +182,7 @@ class Alone:
         control = edge.control(edge.in_force(), link, Nowhere())
         worker.start(link, sockets)
         await control.start(admin)
+        control.meet(0)
         await worker.accept(0)
         return cls(worker, control)
 
@@ -212,3 +219,18 @@ def _make_state_folder(config: Config) -> None:
         raise SteerError(f"there is no user {user}", "edge.user: an account of this machine") from None
     except OSError as error:
         raise SteerError(f"{folder} cannot be made: {error.strerror}", "edge.state: a folder to write to") from error
+
+
+def _make_affinity_keys(config: Config) -> None:
+    """At an edge's first start, for the user whom the edge becomes; a file that is there must be right."""
+    _ensure_affinity_keys(config)
+    user = config.edge.user
+    if parameters.has_cookies(config) and user is not None and os.geteuid() == 0:
+        account = pwd.getpwnam(user)
+        os.chown(config.affinity_keys.file, account.pw_uid, account.pw_gid)
+
+
+def _ensure_affinity_keys(config: Config) -> None:
+    """A reload may be the first that needs them. Control prepares before the workers, which only read."""
+    if parameters.has_cookies(config):
+        ensure_ring(config.affinity_keys.file, SystemClock().wall())

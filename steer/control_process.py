@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from steer import __version__
+from steer.affinity import ControlAffinity
 from steer.clock import SystemClock
 from steer.config import Change, Config, digest, host_port, redacted
 from steer.control.api import serve_admin
@@ -38,6 +39,8 @@ from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
 from steer.reload import PREPARED, InForce, Reloader, Safe
 from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn
+from steer.sessions.affinity.keyfile import WatchedRing
+from steer.sessions.affinity.spreading import LEARNED
 from steer.steering.model import Place, Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
 from steer.worker import COUNTS, OBSERVATION
@@ -46,7 +49,7 @@ logger = logging.getLogger("steer.control")
 
 LOCAL_TOKEN = "local-token"
 CERTIFICATES_EVERY = 10
-"""Ticks between two looks at the certificates' files."""
+"""Ticks between two looks at the files of certificates and keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Made:
     geo: Geo
     databases: NextDatabases
     tls: tuple[NextTls, ...] = ()
+    keys: WatchedRing | None = None
+    """Of affinity's cookies; None: no service has any."""
 
     def take_effect(self) -> None:
         """Of what the process shares with its other parts."""
@@ -94,6 +99,10 @@ class Control:
         self._databases = made.databases.databases
         self._database_watch = DatabaseWatch(self._databases, self._events)
         self._totals = Totals(topology, self._clock)
+        self._affinity = ControlAffinity(
+            topology, self._clock, config.edge.state, made.keys, way.tell, lambda: way.workers
+        )
+        self._key_alarm = ""
         dice = random.Random()
         canaries = config.edge.canaries
         self._keeper = Keeper(
@@ -126,6 +135,7 @@ class Control:
         if self._runner is not None:
             await self._runner.cleanup()
         self._keeper.close()
+        self._affinity.close()
         self._state.close()
         self._audit.close()
 
@@ -145,16 +155,20 @@ class Control:
         elif kind == COUNTS:
             self._totals.add(content)
             self._keeper.count(worker, content)
+        elif kind == LEARNED:
+            self._affinity.learned.take(worker, *content)
         elif kind == PREPARED:
             self._reloader.take(worker, *content)
 
     def meet(self, worker: int) -> None:
         """A worker has connected."""
         self._reloader.meet(worker)
+        self._affinity.learned.meet(worker)
 
     def lose(self, worker: int) -> None:
         """A worker is gone."""
         self._workers.pop(worker, None)
+        self._affinity.learned.lose(worker)
         self._totals.forget(worker)
         self._keeper.set_workers(tuple(self._workers))
 
@@ -189,6 +203,7 @@ class Control:
         """This process's part of a reload; the workers' follows at once."""
         snapshot = self._keeper.reconfigure(made.topology)
         self._totals.reconfigure(made.topology)
+        self._affinity.follow(made.topology, made.keys)
         self._totals.saw(snapshot)
         made.take_effect()
         self._geo = made.geo
@@ -207,10 +222,12 @@ class Control:
             count += 1
             try:
                 self._keeper.tick()
+                self._affinity.tick()
                 self._watch_file()
                 self._watch_databases()
                 if count % CERTIFICATES_EVERY == 0:
                     self._watch_certificates()
+                    self._watch_keys()
             except Exception:
                 # A keeper whose state broke half way must not go on from it: the next process starts from the file.
                 logger.exception("control cannot go on")
@@ -233,6 +250,12 @@ class Control:
         for listener in self._tls.values():
             listener.reload_if_changed()
 
+    def _watch_keys(self) -> None:
+        alarm = self._affinity.watch()
+        if alarm and alarm != self._key_alarm:
+            self._events.record("affinity_keys", str(self._affinity.file), alarm, Level.ERROR)
+        self._key_alarm = alarm
+
     # The operators' side...
 
     def _context(self) -> AdminContext:
@@ -254,6 +277,7 @@ class Control:
             redacted_config=lambda: redacted(self._config),
             reload=self._reload,
             diff=self._reloader.diff,
+            affinity_keys=self._affinity,
             clock=self._clock,
         )
         _configure(context, config)

@@ -23,6 +23,7 @@ from steer.proxy import settings as proxy
 from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
+from steer.sessions.affinity.keyfile import WatchedRing
 from steer.steering.conditions import Locate, nowhere
 from steer.steering.retries import idempotent_methods
 from steer.topology import retries
@@ -158,6 +159,19 @@ def _node_tls(pool: Pool) -> ssl.SSLContext | None:
         return None
     tls = pool.upstream_tls
     return upstream_context(tls.verify, tls.ca, tls.certificate, tls.key)
+
+
+# Affinity...
+
+
+def has_cookies(config: Config) -> bool:
+    """Whether any service keeps its clients by a cookie, which takes keys."""
+    return any(service.affinity is not None and service.affinity.cookie for service in config.services.values())
+
+
+def affinity_ring(config: Config) -> WatchedRing | None:
+    """The keys of the cookies; None: nobody needs them. Raises SteerError when the file is no ring."""
+    return WatchedRing(config.affinity_keys.file) if has_cookies(config) else None
 
 
 # Active checks...

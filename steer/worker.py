@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from steer import reload
+from steer.affinity import WorkerAffinity
+from steer.clock import SystemClock
 from steer.errors import SteerError
 from steer.geo.databases import NextDatabases
 from steer.parameters import NextTls
@@ -26,6 +28,8 @@ from steer.runtime.accepting import Accepting, Door
 from steer.runtime.announced import Announced
 from steer.runtime.channel import ToControl
 from steer.runtime.tasks import spawn
+from steer.sessions.affinity import spreading
+from steer.sessions.affinity.keyfile import WatchedRing
 from steer.steering.model import Observation, Snapshot, Topology
 from steer.steering.wire import from_wire, observation_to_wire
 
@@ -34,7 +38,7 @@ logger = logging.getLogger("steer.worker")
 OTHERS = ("control",)
 """Processes that share the machine's memory with the workers."""
 GAUGES_EVERY = 10
-"""Ticks between two reports of how many connections there are, and between two looks at the certificates' files."""
+"""Ticks between two reports of how many connections there are, and between two looks at certificates and keys."""
 
 OBSERVATION, COUNTS = "observation", "counts"
 """The kinds of message to control, beside those of `reload.py`: [kind, pid, value]."""
@@ -49,6 +53,8 @@ class Made:
     settings: PlaneSettings
     databases: NextDatabases
     tls: tuple[NextTls, ...] = ()
+    keys: WatchedRing | None = None
+    """Of affinity's cookies; None: no service has any."""
 
     def take_effect(self) -> None:
         """Of what the process shares with its other parts."""
@@ -65,7 +71,8 @@ class Worker:
 
     def __init__(self, made: Made, make: Callable[[int, object], Made]) -> None:
         settings, topology = made.settings, made.topology
-        self.plane = DataPlane(settings, topology, random.Random(), self._report)
+        self._affinity = WorkerAffinity(SystemClock(), made.keys)
+        self.plane = DataPlane(settings, topology, random.Random(), self._report, self._affinity.binders)
         self._settings = settings
         self._databases = made.databases.databases
         self._link: ToControl | None = None
@@ -91,6 +98,8 @@ class Worker:
         match value:
             case dict():
                 self.plane.apply(from_wire(value))
+            case [spreading.LEARNED, list(records), list(gone)]:
+                self._affinity.hear(records, gone)
             case [reload.PREPARE, int(number), parcel]:
                 self._wanted = number
                 _ = spawn("prepare", self._prepare(number, parcel))
@@ -137,6 +146,7 @@ class Worker:
     def _switch(self, made: Made, snapshot: Snapshot) -> None:
         made.take_effect()
         self._number, self._settings = made.number, made.settings
+        self._affinity.follow(made.keys)
         self.plane.reconfigure(made.settings, made.topology, snapshot)
         if self._accepting is not None:
             self._accepting.replace(self._doors())
@@ -215,9 +225,10 @@ class Worker:
             _ = spawn("databases", self._databases.refresh(self.plane.now))
         is_due = count % GAUGES_EVERY == 0
         self._tell_counts(gauges=is_due)
+        self._tell_learned()
         if is_due:
             self.plane.look_around()
-            self._watch_certificates()
+            self._watch_files()
 
     def _tell_counts(self, gauges: bool) -> None:
         assert self._link is not None
@@ -233,16 +244,26 @@ class Worker:
                 "in_flight": in_flight,
                 "overload": {"level": overload.level, **overload.values},
             }
+        if bound := self.plane.leaving.take_news():
+            counts["bound"] = bound
         if counts:
             self._send(COUNTS, {"worker": self._settings.worker, **counts})
 
-    def _watch_certificates(self) -> None:
+    def _tell_learned(self) -> None:
+        assert self._link is not None
+        if self._link.can_take and (news := self._affinity.take_news()):
+            self._send(spreading.LEARNED, news)
+
+    def _watch_files(self) -> None:
+        """Certificates and keys: what is wrong with them is said once."""
         alarms = tuple(
             alarm
             for listener in self._settings.listeners
             if listener.tls is not None
             for alarm in listener.tls.reload_if_changed()
         )
+        if alarm := self._affinity.watch():
+            alarms += (alarm,)
         for alarm in alarms:
             if alarm not in self._alarms:
                 logger.error("%s", alarm)

@@ -104,6 +104,12 @@ class TokenCreation(Body):
     expires_in: ExpiresIn | None = None
 
 
+class KeyRotation(Body):
+    """The next of the two steps of a rotation."""
+
+    reason: Reason
+
+
 class Removal(Body):
     """Why something goes. `?reason=` in the query does as well, for clients that send no body with DELETE."""
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from steer.clock import Clock, SystemClock
-from steer.control.files import sync_folder
+from steer.files import sync_folder
 
 log = logging.getLogger("steer.audit")
 

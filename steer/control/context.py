@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from steer.clock import Clock, SystemClock
 from steer.config import Change
@@ -13,6 +14,7 @@ from steer.control.databases import DatabaseView
 from steer.control.face import KeeperFace
 from steer.control.metrics import Totals
 from steer.control.tokens import Tokens
+from steer.sessions.affinity.keyring import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,18 @@ class CertificateView:
     names: tuple[str, ...]
     expires: float
     listeners: tuple[str, ...]
+
+
+class KeyRing(Protocol):
+    """The keys that seal affinity's cookies."""
+
+    @property
+    def file(self) -> Path | None:
+        """None: no service has such cookies."""
+
+    def ring(self) -> Ring | None: ...
+    def rotate(self) -> tuple[Ring, Ring]:
+        """One step: the ring before and after. Raises Unacceptable, or SteerError when the file cannot be changed."""
 
 
 @dataclass
@@ -59,4 +73,5 @@ class AdminContext:
     databases: Callable[[], Sequence[DatabaseView]] = tuple
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     metrics_token: str | None = field(default=None, repr=False)
+    affinity_keys: KeyRing | None = None
     clock: Clock = field(default_factory=SystemClock)

@@ -30,8 +30,8 @@ from typing import Any
 import yaml
 
 from steer.clock import Clock, SystemClock
-from steer.control.files import locked, replace_file
 from steer.errors import SteerError, Unacceptable
+from steer.files import locked, replace_file
 
 log = logging.getLogger("steer.tokens")
 

@@ -28,7 +28,9 @@ from steer.errors import (
     Failure,
     Retry,
 )
+from steer.proxy.binding import Binding
 from steer.proxy.evidence import Doubt
+from steer.proxy.http.cookies import cookie
 from steer.proxy.http.forwarding import render_request
 from steer.proxy.http.framing import chunk, last_chunk
 from steer.proxy.http.head import RequestHead, ResponseHead
@@ -74,6 +76,7 @@ class Exchange:
         "_replayable",
         "_sent",
         "_tries",
+        "binding",
         "client",
         "connect_s",
         "connection",
@@ -113,6 +116,7 @@ class Exchange:
         self.wants_websocket = bool(head.websocket_key)
         self.entry = NO_HOST
         self.pool = ""
+        self.binding: Binding | None = None
         self.phase = CHOOSE
         self.request_done = False
         self.tried: tuple[Node, ...] = ()
@@ -160,6 +164,8 @@ class Exchange:
         settings = self.settings = plane.pools[pool]
         self._idempotent = head.method in settings.idempotent
         self.request_done = head.plain or not head.has_body
+        if entry.affinity is not None:
+            self.binding = plane.binders[entry.service].begin(self)
         verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
         if isinstance(verdict, Refusal):
             self.reason = verdict.name
@@ -183,17 +189,18 @@ class Exchange:
 
     @property
     def bound(self) -> Bound | None:
-        return None
+        return self.binding.bound if self.binding is not None else None
 
     @property
     def key(self) -> str:
-        return ""
+        return self.binding.key if self.binding is not None else ""
 
     def field(self, name: str) -> str | None:
         return self.head.field(name)
 
     def cookie(self, name: str) -> str | None:
-        return None
+        value = cookie(self.head.lines, name.encode())
+        return value.decode("latin-1") if value is not None else None
 
     def introduce(self, guide: Guide) -> None:
         """A trusted proxy says in the head who the client is. Before `start`."""
@@ -322,6 +329,8 @@ class Exchange:
         """A 1xx response: passed on, and proof that the node is alive."""
         if head.status == 100 and self.head.expects_continue:
             self._stop_expecting()
+        if self.binding is not None:
+            self.binding.clean(head)
         self.stream.send_interim(self, head)
 
     def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None:
@@ -341,6 +350,8 @@ class Exchange:
         self.phase = RELAY
         if self._kept:
             self._kept.clear()
+        if self.binding is not None:
+            self.binding.answer(self, head)
         self.sent_bytes = len(payload)
         self.stream.start_response(self, head, payload, complete)
         if complete:
@@ -371,6 +382,8 @@ class Exchange:
 
     def on_upgraded(self, head: ResponseHead, payload: bytes) -> None:
         """101: from here on the two connections are a tunnel."""
+        if self.binding is not None:
+            self.binding.answer(self, head)
         if not self.stream.accept_upgrade(self, head):
             self.on_node_failure(NODE_BROKE.because("the 101 does not match the upgrade"), Outcome.BROKEN)
             return

@@ -11,14 +11,16 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
+from steer.clock import SystemClock
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
 from steer.proxy.admission import Admission
+from steer.proxy.binding import Binder
 from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
 from steer.proxy.deadlines import Deadlines
@@ -26,6 +28,7 @@ from steer.proxy.evidence import Doubt
 from steer.proxy.exchange import NO_HOST, Exchange
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http.forwarding import pseudonym
+from steer.proxy.leaving import Leaving
 from steer.proxy.memory import allowed, resident
 from steer.proxy.places import Placing, place
 from steer.proxy.records import Recorder
@@ -56,13 +59,29 @@ class Witness(Protocol):
     def try_at(self) -> float: ...
 
 
+def _no_binders(topology: Topology) -> Mapping[str, Binder]:
+    """Where no service has affinity."""
+    return {}
+
+
 class DataPlane:
-    """`report` is called with each failure that says something of a node, and each trial's outcome."""
+    """`report` is called with each failure that says something of a node, and each trial's outcome.
+
+    `binders` makes, for each topology, one binder for each service that has affinity.
+    """
 
     def __init__(
-        self, settings: PlaneSettings, topology: Topology, dice: Dice, report: Callable[[Observation], None]
+        self,
+        settings: PlaneSettings,
+        topology: Topology,
+        dice: Dice,
+        report: Callable[[Observation], None],
+        binders: Callable[[Topology], Mapping[str, Binder]] = _no_binders,
     ) -> None:
         self.settings = settings
+        self._make_binders = binders
+        self.binders = binders(topology)
+        self.leaving = Leaving(SystemClock())
         self.pools = settings.pools
         self.dice = dice
         self.draining = False
@@ -107,6 +126,7 @@ class DataPlane:
         """Steer by this snapshot from now on. An older one than the present is passed over."""
         if snapshot.number > self.tables.snapshot.number:
             self.tables = self.tables.with_snapshot(snapshot, monotonic())
+            self.leaving.follow(snapshot)
 
     def reconfigure(self, settings: PlaneSettings, topology: Topology, snapshot: Snapshot) -> None:
         """Serve by these from now on. Requests in flight end by what they began with; connections go on.
@@ -125,6 +145,8 @@ class DataPlane:
         self.health_path = settings.health_path.encode()
         self.locate = settings.locate
         self.tables = Tables(placing.topology, snapshot, monotonic(), settings.worker)
+        self.binders = self._make_binders(placing.topology)
+        self.leaving.follow(snapshot)
         listeners = {listener.name: listener for listener in settings.listeners}
         for connection in self.connections:
             connection.listener = listeners.get(connection.listener.name, connection.listener)

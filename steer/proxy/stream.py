@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from steer.errors import Failure
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.proxy_protocol import Endpoints
+from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
     from steer.proxy.exchange import Exchange
@@ -26,6 +27,10 @@ class ClientStream(Protocol):
     body_is_held: bool
     """The client's body is not being read, by our own will."""
     finished_response: bool
+
+    @property
+    def listener(self) -> ListenerSettings:
+        """By which the client came."""
 
     @property
     def endpoints(self) -> Endpoints:

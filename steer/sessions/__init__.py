@@ -1,5 +1,7 @@
 """What keeps a client's conversation alive when its datacentre is lost, and the doors through which it is kept.
 
+**affinity** (`affinity/`): which datacentre a client is in, in a sealed cookie of its own or by a key that it sends.
+
 **RESP door** (`resp/`): the store as a Redis, for the session libraries of applications as they are.
 
 A door stands on `steer.store.model.Namespace`. Between them: who may use which namespace (`access.py`), and which keys

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from steer.steering.model import Pinned, Route, Service, Topology
+from steer.steering.model import Affinity, Pinned, Route, Service, Topology
 
 Network = IPv4Network | IPv6Network
 
@@ -37,13 +37,21 @@ def is_in(client: str, networks: tuple[Network, ...]) -> bool:
 class HostEntry:
     """What one hostname means. Only names, so an entry stays right when a new snapshot comes."""
 
-    __slots__ = ("_only", "_prefixes", "group", "pinned", "routes", "service")
+    __slots__ = ("_only", "_prefixes", "affinity", "group", "pinned", "routes", "service")
 
-    def __init__(self, service: str, group: str, routes: tuple[Route, ...], pinned: PinnedTo | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        group: str,
+        routes: tuple[Route, ...],
+        pinned: PinnedTo | None = None,
+        affinity: Affinity | None = None,
+    ) -> None:
         self.service = service
         self.group = group
         self.routes = routes
         self.pinned = pinned
+        self.affinity = affinity
         longest_first = sorted(routes, key=lambda route: len(route.path.rstrip("/")), reverse=True)
         self._prefixes = tuple((route.path.rstrip("/"), route.pool) for route in longest_first)
         self._only = self._prefixes[0][1] if len(routes) == 1 and not self._prefixes[0][0] else None
@@ -80,10 +88,10 @@ def prepare_services(topology: Topology) -> dict[str, HostEntry]:
 
 
 def _hosts_of(service: Service) -> Mapping[str, HostEntry]:
-    entry = HostEntry(service.name, service.group, service.routes)
+    entry = HostEntry(service.name, service.group, service.routes, None, service.affinity)
     hosts = {name.lower(): entry for name in service.hostnames}
     for name, pinned in service.pinned.items():
-        hosts[name.lower()] = HostEntry(service.name, service.group, service.routes, _parse(pinned))
+        hosts[name.lower()] = HostEntry(service.name, service.group, service.routes, _parse(pinned), service.affinity)
     return hosts
 
 

@@ -1,0 +1,155 @@
+"""Affinity put together: sealed cookies and learned keys (`sessions.affinity`) for the data plane and for control.
+
+    worker   WorkerAffinity ── binders ─▶ DataPlane
+    control  ControlAffinity
+
+A worker has the ring of keys, which it watches, and a copy of the learned keys. Control has the table of them, and
+rotates the ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from steer.clock import Clock
+from steer.errors import Unacceptable
+from steer.proxy.binding import Binder, CookieBinder, KeyBinder
+from steer.sessions.affinity.jar import Jar
+from steer.sessions.affinity.journal import Journal
+from steer.sessions.affinity.keyfile import WatchedRing
+from steer.sessions.affinity.keyring import Ring
+from steer.sessions.affinity.known import Entry, Known
+from steer.sessions.affinity.learned import MemoryTable, digest, id_of, learning
+from steer.sessions.affinity.seals import Seals
+from steer.sessions.affinity.spreading import Spreading
+from steer.steering.model import Affinity, Service, Topology
+
+
+class LearnedKeys:
+    """The learned keys of one service, as its requests ask for them."""
+
+    def __init__(self, known: Known, service: str, affinity: Affinity) -> None:
+        self._known = known
+        self._service = service
+        self._affinity = affinity
+
+    def find(self, key: bytes) -> Entry | None:
+        return self._known.find(digest(self._service, key), self._affinity)
+
+    def id_of(self, key: bytes) -> int:
+        return id_of(digest(self._service, key))
+
+    def learn(self, key: bytes, datacentre: str, client: str) -> None:
+        self._known.learn(digest(self._service, key), self._service, datacentre, self._affinity, client)
+
+    def move(self, entry: Entry, datacentre: str, client: str) -> None:
+        self._known.move(entry, datacentre, client)
+
+    def end(self, key: bytes) -> None:
+        self._known.end(digest(self._service, key))
+
+
+class WorkerAffinity:
+    """For the life of the worker. What it learned outlives a reload."""
+
+    def __init__(self, clock: Clock, keys: WatchedRing | None) -> None:
+        self._clock = clock
+        self.known = Known(clock)
+        self._learning: Mapping[str, Affinity] = {}
+        self._seals: Seals | None = None
+        self.follow(keys)
+
+    def follow(self, keys: WatchedRing | None) -> None:
+        """The ring of another configuration; None: no service has cookies. Before `binders` for its topology."""
+        self._keys = keys
+        if keys is not None:
+            self._seals = Seals(keys.ring)
+
+    def binders(self, topology: Topology) -> Mapping[str, Binder]:
+        """One for each service that has affinity."""
+        self._learning = learning(topology)
+        services = topology.services.values()
+        return {each.name: self._binder(each, each.affinity, topology) for each in services if each.affinity}
+
+    def _binder(self, service: Service, affinity: Affinity, topology: Topology) -> Binder:
+        if affinity.kind != "cookie":
+            return KeyBinder(service, affinity, LearnedKeys(self.known, service.name, affinity), topology)
+        assert self._seals is not None, "a configuration with cookies has a ring"
+        return CookieBinder(
+            service, affinity, Jar(service.name, affinity, topology, self._seals, self._clock), topology
+        )
+
+    def watch(self) -> str:
+        """Follow the file of keys, about once a second. Returns what is wrong with it."""
+        if self._keys is None or self._seals is None:
+            return ""
+        if self._keys.look():
+            self._seals.follow(self._keys.ring)
+        return self._keys.alarm
+
+    def take_news(self) -> list[Any]:
+        """For control; empty where there is nothing to tell."""
+        return self.known.take_news()
+
+    def hear(self, records: list[Any], gone: list[Any]) -> None:
+        """From control."""
+        self.known.hear(records, gone, self._learning)
+
+
+class ControlAffinity:
+    """For the life of the control process. Call `tick` ten times a second, `watch` once."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        clock: Clock,
+        state: Path,
+        keys: WatchedRing | None,
+        tell: Callable[[int, object], None],
+        workers: Callable[[], frozenset[int]],
+    ) -> None:
+        self._clock = clock
+        self._keys = keys
+        self._set(topology)
+        self.learned = Spreading(tell, workers)
+        self.learned.begin(MemoryTable(topology, clock, Journal(state, clock), self.learned))
+
+    def _set(self, topology: Topology) -> None:
+        affinities = [service.affinity for service in topology.services.values()]
+        cookies = [affinity.idle for affinity in affinities if affinity is not None and affinity.kind == "cookie"]
+        self._longest_idle = max(cookies, default=0.0)
+
+    def follow(self, topology: Topology, keys: WatchedRing | None) -> None:
+        """Another configuration holds."""
+        self._keys = keys
+        self._set(topology)
+        self.learned.table.follow(topology)
+
+    def tick(self) -> None:
+        self.learned.tick()
+
+    def watch(self) -> str:
+        """As that of a worker."""
+        if self._keys is None:
+            return ""
+        self._keys.look()
+        return self._keys.alarm
+
+    @property
+    def file(self) -> Path | None:
+        """Of the keys; None: no service has cookies."""
+        return self._keys.path if self._keys is not None else None
+
+    def ring(self) -> Ring | None:
+        return self._keys.ring if self._keys is not None else None
+
+    def rotate(self) -> tuple[Ring, Ring]:
+        """One step: the ring before and after. Raises Unacceptable, or SteerError when the file cannot be changed."""
+        if self._keys is None:
+            raise Unacceptable("no service has cookies of affinity", "services.*.affinity: {cookie: NAME}")
+        return self._keys.rotate(self._clock.wall(), self._longest_idle)
+
+    def close(self) -> None:
+        self.learned.table.close()
