@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from steer.control import views
 from steer.control.api_call import PAGE, Call, Endpoint, answer, etag_of, page
 from steer.control.api_input import KeyRotation, body_of
+from steer.control.moments import moment
 from steer.control.problems import not_found
 from steer.control.tokens import Role
 from steer.sessions.affinity.keyring import KNOWN_AFTER, Key, Ring
@@ -19,13 +19,13 @@ AFFINITY = "affinity"
 
 def _key_view(key: Key) -> dict[str, Any]:
     """Never the secret."""
-    return {"id": key.id, "state": str(key.state), "made": views.moment(key.made), "until": views.moment(key.until)}
+    return {"id": key.id, "state": str(key.state), "made": moment(key.made), "until": moment(key.until)}
 
 
 def _ring_view(file: Path | None, ring: Ring) -> dict[str, Any]:
     """`next_step`: what a rotation does now, and from when on."""
     coming = ring.next
-    may_begin = views.moment(coming.made + KNOWN_AFTER) if coming is not None else None
+    may_begin = moment(coming.made + KNOWN_AFTER) if coming is not None else None
     next_step = {"step": "activate" if coming is not None else "add", "from": may_begin}
     keys = [_key_view(key) for key in ring.keys]
     return {"name": AFFINITY, "file": str(file), "keys": keys, "next_step": next_step}
