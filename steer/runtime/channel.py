@@ -21,6 +21,7 @@ from socket import socket
 from typing import Protocol
 
 from steer.runtime.frames import BrokenFrame, frame, pack
+from steer.runtime.sockets import reachable
 from steer.runtime.tasks import spawn
 from steer.runtime.wire import Wire
 
@@ -104,7 +105,8 @@ class ControlLink:
             lost = asyncio.Event()
             began = loop.time()
             try:
-                await loop.create_unix_connection(lambda lost=lost: self._new_wire(lost), str(self._path))  # type: ignore[misc]
+                with reachable(self._path) as name:
+                    await loop.create_unix_connection(lambda lost=lost: self._new_wire(lost), name)  # type: ignore[misc]
                 await lost.wait()
             except OSError as error:
                 logger.debug("control cannot be reached: %s", error)

@@ -11,7 +11,8 @@ import os
 import pwd
 import resource
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ BACKLOG = 4096
 """Connections that may wait to be accepted, for each slot: bursts of 5,000 over two workers fit. The kernel caps it at
 net.core.somaxconn, which is 4096 by default. Whoever hands a socket to `loop.create_server` must pass it again: that
 calls listen() anew, with 100 by default."""
+
+LONGEST_UNIX_NAME = 107
+"""Bytes of a Unix socket's name in the kernel (sockaddr_un), less the one that ends it."""
 
 
 class Address(NamedTuple):
@@ -100,6 +104,19 @@ def bind_one(text: str, inherited: Take = lambda _: []) -> socket.socket:
         raise _explain(address, error) from error
 
 
+@contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name of the same Unix socket that fits, however deep its folder lies. It holds as long as the context."""
+    if len(os.fsencode(path)) <= LONGEST_UNIX_NAME:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def bind_unix(path: Path, user: str | None = None) -> socket.socket:
     """A listening Unix socket that only its owner may connect to; `user` becomes the owner. Raises SteerError.
 
@@ -111,14 +128,15 @@ def bind_unix(path: Path, user: str | None = None) -> socket.socket:
             path.parent.mkdir(mode=0o700, parents=True)
             _give(path.parent, user)
         path.unlink(missing_ok=True)
-        listening.bind(str(path))
+        with reachable(path) as name:
+            listening.bind(name)
         path.chmod(0o600)
         _give(path, user)
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise SteerError(
-            f"cannot make the socket {path}: {error.strerror or error}", "a short path in a folder that steer may write"
+            f"cannot make the socket {path}: {error.strerror or error}", "a folder that steer may write to"
         ) from error
     listening.setblocking(False)
     return listening

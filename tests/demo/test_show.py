@@ -22,6 +22,8 @@ from steer.demo.tally import served
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 PORTS = Ports()
+FIRST_PORT = 20_000 + os.getpid() * 61 % 8_000
+"""Somewhere else for each process that runs tests."""
 LAST_LINE = "Ctrl-C ends it and leaves nothing behind."
 
 
@@ -29,7 +31,7 @@ class Demo:
     """A running demonstration. `guide` is what it printed until it was ready."""
 
     def __init__(self, temporary: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "steer", "demo", "--port", str(PORTS.near(19200)), *arguments]
+        command = [sys.executable, "-m", "steer", "demo", "--port", str(PORTS.near(FIRST_PORT)), *arguments]
         environment = os.environ | {"TMPDIR": str(temporary)}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None

@@ -19,6 +19,7 @@ from steer.runtime.sockets import (
     close_all,
     drop_privileges,
     raise_file_limit,
+    reachable,
     read_address,
 )
 
@@ -100,9 +101,16 @@ class TestTheUnixSocket:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
+    def test_may_lie_deeper_than_the_kernel_takes_names(self, tmp_path: Path) -> None:
+        path = tmp_path / ("x" * 120) / "control.sock"
+        with bind_unix(path), socket.socket(socket.AF_UNIX) as client, reachable(path) as name:
+            client.connect(name)
+            assert path.is_socket()
+
     def test_says_when_it_cannot_be_made(self, tmp_path: Path) -> None:
+        (tmp_path / "taken").touch()
         with pytest.raises(SteerError, match="cannot make the socket"):
-            bind_unix(tmp_path / ("x" * 120) / "control.sock")
+            bind_unix(tmp_path / "taken" / "control.sock")
 
 
 class TestPrivileges:
