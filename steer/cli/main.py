@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from steer import __version__
-from steer.cli import audit, check, config, demo, explain, keys, overrides, ping, run, status, token, weights
+from steer.cli import audit, check, config, demo, explain, keys, moving, overrides, ping, run, status, token, weights
 
 app = typer.Typer(
     name="steer",
@@ -16,7 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for family in (run, demo, check, status, explain, weights, overrides, token, keys, audit, config, ping):
+for family in (run, demo, check, status, explain, weights, overrides, moving, token, keys, audit, config, ping):
     family.register(app)
 
 

@@ -25,6 +25,7 @@ from steer.cli.client import (
     reporting,
     segment,
 )
+from steer.cli.moving import stay
 from steer.cli.output import number, say, show_table, time, until
 
 TargetArgument = Annotated[str, typer.Argument(metavar="NODE-or-DC", help="A node, or a datacentre.")]
@@ -91,8 +92,11 @@ def _register_list(app: typer.Typer) -> None:
             found = edge(admin, token).all("/overrides")
             if json:
                 print_json(found)
-            else:
-                show(found)
+                return
+            show(found)
+            if any("datacentre" in override["target"] for override in found):
+                for line in counted_down(edge(admin, token).all("/groups")):
+                    say(line)
 
 
 def find_target(edge: Edge, name: str, group: str | None) -> Json:
@@ -109,11 +113,14 @@ def find_target(edge: Edge, name: str, group: str | None) -> Json:
 
 
 def target_of(override: Json) -> str:
-    """`wlg-1`, `auckland (website)`, `website wellington=90 auckland=10`."""
+    """`wlg-1`, `auckland (website)`, `website`, `website wellington=90`, `website rule canary west=20`."""
     target = override["target"]
     if override["kind"] == "weights":
         settings = [f"{name}={number(weight)}" for name, weight in override["value"].items()]
-        return " ".join([target.get("group", ""), *settings])
+        rule = [f"rule {target['rule']}"] if target.get("rule") else []
+        return " ".join([target.get("group", ""), *rule, *settings])
+    if "datacentre" not in target and "node" not in target:
+        return str(target["group"])
     if "node" in target:
         return str(target["node"])
     return f"{target['datacentre']} ({target['group']})" if target.get("group") else str(target["datacentre"])
@@ -122,6 +129,11 @@ def target_of(override: Json) -> str:
 def told(override: Json) -> str:
     done = f"{DONE[override['kind']]} {target_of(override)}"
     return done if override["kind"] == "restore" else f"{done} {until(override['expires'])} ({override['id']})"
+
+
+def counted_down(groups: list[Json]) -> list[str]:
+    """A line for each datacentre that drains and still has clients, or may have."""
+    return [f"{group['name']}: {stay(each)}" for group in groups for each in group["stays"]]
 
 
 def show(overrides: list[Json]) -> None:

@@ -15,7 +15,8 @@ from steer.cli.client import (
     print_json,
     reporting,
 )
-from steer.cli.output import aligned, duration, milliseconds, percent, say
+from steer.cli.moving import stay
+from steer.cli.output import aligned, duration, milliseconds, number, percent, say
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +74,21 @@ def overload(found: Json) -> list[str]:
 
 
 def group_lines(groups: list[Json]) -> list[str]:
-    return aligned([[group["name"], group["mode"], *map(place, group["datacentres"])] for group in groups])
+    return aligned(
+        [[group["name"], group["mode"], *map(place, group["datacentres"]), *notes(group)] for group in groups]
+    )
+
+
+def notes(group: Json) -> list[str]:
+    """What is not usual: where it is if not at home, who is left where no new clients go, what holds it."""
+    said = [f"at {group['at']}"] if group["at"] is not None else []
+    said += [f"{number(share)} % to {name}" for name, share in group["arriving"].items()]
+    said += map(stay, group["stays"])
+    if group["held"]:
+        said.append(f"HELD by {group['held']}: {group['held_because']}")
+    elif group["blocked"]:
+        said.append("a failover is due, and no datacentre is ready")
+    return [", ".join(said)] if said else []
 
 
 def place(datacentre: Json) -> str:

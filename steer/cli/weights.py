@@ -16,6 +16,7 @@ from steer.cli.client import (
     ForceOption,
     Json,
     JsonOption,
+    No,
     ReasonOption,
     TokenOption,
     Usage,
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
         settings: Annotated[
             list[str] | None, typer.Argument(metavar="[DC=W]...", help="New weights; none: show those of now.")
         ] = None,
+        rule: Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Of this rule of the group.")] = None,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
         force: ForceOption = False,
@@ -43,18 +45,20 @@ def register(app: typer.Typer) -> None:
         json: JsonOption = False,
         debug: DebugOption = False,
     ) -> None:
-        """Show the weights of a group, or set them.
+        """Show the weights of a group or of one of its rules, or set them.
 
         Example: steer weights website wellington=90 auckland=10 --reason "patching auckland" --expires 2h
         """
         with reporting(debug):
             if settings:
-                change = {"weights": parse(settings), "reason": need_reason(reason), "force": force}
+                change: Json = {"weights": parse(settings), "rule": rule, "reason": need_reason(reason), "force": force}
                 answer = set_weights(edge(admin, token), group, {**change, "expires_in": expires})
             else:
                 answer = {"group": edge(admin, token).get(f"/groups/{segment(group)}")}
             if json:
                 print_json(answer if settings else answer["group"])
+            elif rule is not None:
+                show_rule(answer["group"], rule)
             else:
                 show(answer["group"])
 
@@ -98,5 +102,27 @@ def show(group: Json) -> None:
         for datacentre in group["datacentres"]
     )
     show_table(("datacentre", "weight", "configured", "share", "state", "nodes"), rows)
-    if override := group["override"]:
+    _say_who(group["override"])
+    for rule in group["rules"]:
+        weights = "the nearest" if rule["nearest"] else " ".join(f"{n}={number(w)}" for n, w in rule["weights"].items())
+        say(f"rule {rule['name']}: {weights}{' (overridden)' if rule['override'] else ''}")
+
+
+def show_rule(group: Json, name: str) -> None:
+    """Raises `No` where the group has no such rule."""
+    rules = {rule["name"]: rule for rule in group["rules"]}
+    if name not in rules:
+        raise No(404, f"no rule of {group['name']} is called {name!r}", f"there are: {', '.join(rules) or 'none'}")
+    rule = rules[name]
+    if rule["nearest"]:
+        say(f"rule {name} goes to the nearest datacentre")
+        return
+    configured = rule["configured_weights"]
+    rows = ((place, number(weight), number(configured.get(place, 0))) for place, weight in rule["weights"].items())
+    show_table(("datacentre", "weight", "configured"), rows)
+    _say_who(rule["override"])
+
+
+def _say_who(override: Json | None) -> None:
+    if override:
         say(f"set by {override['owner']} {until(override['expires'])}: {override['reason']} ({override['id']})")

@@ -18,6 +18,10 @@ MOST = 65_536
 so that the count stays there until they really become fewer."""
 
 
+UNTOLD = 1 + 1 / 8
+"""A worker tells of a client that goes on eight times within its `idle`: so it may have been there that much later."""
+
+
 @dataclass(slots=True)
 class _Watched:
     """Times are monotonic. `seen` is in the order in which they were last seen."""
@@ -59,13 +63,13 @@ class ClientsLeft:
         watched = self._watched.get((group, datacentre))
         if watched is None:
             return 0
-        watched.forget_idle(mono - self._idle[group])
+        watched.forget_idle(mono - self._idle[group] * UNTOLD)
         return len(watched.seen)
 
     def is_none_left(self, group: str, datacentre: str, mono: float) -> bool:
         """Whether it is certain."""
         watched = self._watched.get((group, datacentre))
-        if watched is None or mono - watched.began < self._idle[group]:
+        if watched is None or mono - watched.began < self._idle[group] * UNTOLD:
             return False
         return self.count(group, datacentre, mono) == 0
 

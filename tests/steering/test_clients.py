@@ -28,16 +28,16 @@ def test_who_was_seen_is_left_until_idle() -> None:
     clients = watching()
     clients.see(*PLACE, [1, 2], 110)
     clients.see(*PLACE, [2, 3], 140)
-    assert [clients.count(*PLACE, mono) for mono in (140, 169, 170, 199, 200)] == [3, 3, 2, 2, 0]
+    assert [clients.count(*PLACE, mono) for mono in (140, 177, 178, 207, 208)] == [3, 3, 2, 2, 0]
 
 
 def test_that_none_is_left_is_certain_only_when_nobody_came_for_as_long_as_they_may_be_idle() -> None:
     clients = watching()
-    assert not clients.is_none_left(*PLACE, 159)
-    assert clients.is_none_left(*PLACE, 160)
+    assert not clients.is_none_left(*PLACE, 167)
+    assert clients.is_none_left(*PLACE, 168)
     clients.see(*PLACE, [1], 150)
-    assert not clients.is_none_left(*PLACE, 160)
-    assert clients.is_none_left(*PLACE, 210)
+    assert not clients.is_none_left(*PLACE, 168)
+    assert clients.is_none_left(*PLACE, 218)
 
 
 def test_a_place_that_is_not_watched_counts_nobody() -> None:
@@ -61,8 +61,8 @@ def test_it_goes_on_when_the_configuration_is_another_one() -> None:
     before.see(*PLACE, [1], 110)
     after.succeed(before)
     after.watch([PLACE], 120)
-    assert after.count(*PLACE, 139) == 1
-    assert after.count(*PLACE, 140) == 0
+    assert after.count(*PLACE, 143) == 1
+    assert after.count(*PLACE, 144) == 0
 
 
 def test_a_flood_of_clients_is_bounded() -> None:
