@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 def options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measures steer beside nginx and HAProxy in one run. The method: bench/README.md",
+        description="Measures steer beside nginx, HAProxy and Envoy in one run. The method: bench/README.md",
         epilog="example: scripts/bench --scenario tls-12 --rounds 9",
     )
     parser.add_argument("--quick", action="store_true", help="one round of 1 s: does it work? The numbers mean nothing")

@@ -10,7 +10,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.proxies import program
+from bench.proxies import envoy, program
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("steer", "uvloop", "httptools")
@@ -30,12 +30,19 @@ def machine() -> dict[str, str]:
 
 
 def versions(proxies: tuple[str, ...]) -> dict[str, str]:
-    """Of what takes part."""
+    """Of what takes part in a benchmark; nginx is the backend of all."""
+    loads = {name: _said(program(name), option) for name, option in (("wrk", "-v"), ("h2load", "--version"))}
+    return {**loads, **versions_of(("nginx", *proxies))}
+
+
+def versions_of(proxies: tuple[str, ...]) -> dict[str, str]:
+    """Of these proxies, and of what steer runs on. Raises Missing."""
     found = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION.split(" ")[1]}
-    found["wrk"] = _said("wrk", "-v")
-    found["nginx"] = _said("nginx", "-v")
-    if "haproxy" in proxies:
-        found["haproxy"] = _said("haproxy", "-v")
+    for name in ("nginx", "haproxy"):
+        if name in proxies:
+            found[name] = _said(program(name), "-v")
+    if "envoy" in proxies:
+        found["envoy"] = _said(envoy(), "--version")
     if "steer" in proxies:
         found.update({name: version(name) for name in LIBRARIES})
     return found
@@ -45,7 +52,7 @@ def commit() -> tuple[str, bool]:
     """The commit's short id, and whether the working tree of what is measured differs from it."""
     try:
         name = _git("rev-parse", "--short=12", "HEAD")
-        return name, bool(_git("status", "--porcelain", "--", "steer", "bench", "pyproject.toml"))
+        return name, bool(_git("status", "--porcelain", "--", "steer", "bench", "compliance", "pyproject.toml"))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 
@@ -54,9 +61,9 @@ def _git(*words: str) -> str:
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _said(name: str, option: str) -> str:
+def _said(path: str, option: str) -> str:
     """The version number that a program says."""
-    said = subprocess.run([program(name), option], capture_output=True, text=True, check=False)
+    said = subprocess.run([path, option], capture_output=True, text=True, check=False)
     return _field(said.stdout + said.stderr, r"(\d+\.\d+(?:\.\d+)?(?:-\d[\w.+]*)?)")
 
 

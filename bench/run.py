@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 
 from bench.loads import LoadFailed
+from bench.loads.h2load import FASTEST
 from bench.machine import commit, machine, versions
 from bench.meter import ProcessEnded
 from bench.processes import CannotStart
 from bench.proxies import KINDS, Proxy, Site, proxy, site
 from bench.ratios import Ratio, ratio, turns
 from bench.report import Method, ProxyResult, Report, Sample, ScenarioResult
-from bench.sampling import check_resumption, run_load, take_memory_sample, take_sample
-from bench.scenarios import Connections, Idle, Scenario, Transfers
+from bench.sampling import check_resumption, run_load, take_memory_sample, take_sample, top_rate
+from bench.scenarios import Connections, Idle, Paced, Scenario, Transfers
 
 Say = Callable[[str], None]
 
@@ -56,7 +57,9 @@ def run(plan: Plan, say: Say) -> Report:
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(site(plan.method.proxy_cpu, plan.method.load_cpu))
         targets = {each: stack.enter_context(proxy(place, each)) for each in plan.proxies}
-        scenarios = tuple(_measure(plan, place, targets, scenario, say) for scenario in plan.scenarios)
+        scenarios = tuple(
+            _measure(plan, place, targets, _paced(scenario, place, plan.method), say) for scenario in plan.scenarios
+        )
     return Report(
         started=started.isoformat(timespec="seconds"),
         commit=name,
@@ -66,6 +69,18 @@ def run(plan: Plan, say: Say) -> Report:
         method=plan.method,
         scenarios=scenarios,
     )
+
+
+def _paced(scenario: Scenario, place: Site, method: Method) -> Scenario:
+    """The scenario with the rate that this machine's nginx gives it, if it has one."""
+    load = scenario.load
+    if not isinstance(load, Paced):
+        return scenario
+    # Rounded, so that each connection has a whole number of them.
+    wanted = top_rate(place, load, method.seconds) * load.share / load.connections
+    each = min(max(1, round(wanted)), FASTEST)
+    rate = each * load.connections
+    return replace(scenario, title=f"{scenario.title}: {rate:,}/s", load=replace(load, rate=rate))
 
 
 def _measure(plan: Plan, place: Site, targets: Mapping[str, Proxy], scenario: Scenario, say: Say) -> ScenarioResult:

@@ -7,12 +7,13 @@ from typing import assert_never
 
 from bench.loads import Seen
 from bench.loads.client import Job
-from bench.loads.own import holding, run_client
+from bench.loads.h2load import run_paced, run_streams
+from bench.loads.own import holding, run_client, run_sockets
 from bench.loads.wrk import run_wrk
 from bench.meter import cpu_times, tree_cpu_ns, tree_pss_kib, used_ns
 from bench.proxies import Proxy, Site, proxy
 from bench.report import Sample
-from bench.scenarios import Connections, Idle, Requests, Scenario, Transfers, Unit
+from bench.scenarios import Connections, Idle, Messages, Paced, Requests, Scenario, Streams, Transfers
 
 MIB = 1 << 20
 WARMING_REQUESTS = 200
@@ -30,7 +31,7 @@ def take_sample(site: Site, target: Proxy, scenario: Scenario, seconds: int) -> 
     cpu_after, tree_after, wall = cpu_times(site.proxy_cpu), tree_cpu_ns(target.pid), time.monotonic() - began
     used = used_ns(tree_before, tree_after)
     return Sample(
-        cost=cost(scenario, used, seen.operations),
+        cost=cost(scenario, used, seen),
         operations=seen.operations,
         per_second=seen.operations / seen.seconds,
         p50_ms=seen.p50_ms,
@@ -41,12 +42,20 @@ def take_sample(site: Site, target: Proxy, scenario: Scenario, seconds: int) -> 
     )
 
 
-def run_load(site: Site, target: Proxy, load: Requests | Connections | Transfers, seconds: int) -> Seen:
+def run_load(
+    site: Site, target: Proxy, load: Requests | Streams | Messages | Paced | Connections | Transfers, seconds: int
+) -> Seen:
     """The load for `seconds`, from the load's CPU."""
     cpu = site.load_cpu
     match load:
         case Requests(heads, tls):
             return run_wrk(target.tls if tls else target.plain, seconds, cpu, tls=tls, heads=heads)
+        case Streams(connections, at_once):
+            return run_streams(target.tls, seconds, cpu, connections, at_once)
+        case Messages(sockets, size):
+            return run_sockets(target.tls, seconds, cpu, sockets, size)
+        case Paced(rate=rate, connections=connections):
+            return run_paced(target.tls, seconds, cpu, connections, rate)
         case Connections(resumed=True):
             return run_wrk(target.tls, seconds, cpu, tls=True, heads="bare", close=True)
         case Connections(at_once=at_once):
@@ -68,13 +77,22 @@ def check_resumption(site: Site, target: Proxy) -> None:
     run_client(Job("resumed", target.tls, at_once=1), site.load_cpu)
 
 
-def cost(scenario: Scenario, used: int, operations: int) -> float:
-    """CPU nanoseconds for so many operations, in the scenario's unit."""
-    unit: Unit = scenario.unit
-    if unit == "ms/GiB":
-        assert isinstance(scenario.load, Transfers)
-        return used / 1e6 / (operations * scenario.load.mib / 1024)
-    return used / 1e3 / operations
+def cost(scenario: Scenario, used: int, seen: Seen) -> float:
+    """In the scenario's unit, from CPU nanoseconds and what the load saw."""
+    match scenario.load:
+        case Transfers(mib=mib):
+            return used / 1e6 / (seen.operations * mib / 1024)
+        case Paced():
+            return seen.p99_ms
+        case _:
+            return used / 1e3 / seen.operations
+
+
+def top_rate(site: Site, load: Paced, seconds: int) -> float:
+    """Requests a second that nginx, freshly started, serves to as many connections as fast as it can."""
+    with proxy(site, "nginx") as fresh:
+        seen = run_paced(fresh.tls, seconds, site.load_cpu, load.connections, rate=0)
+    return seen.operations / seen.seconds
 
 
 def take_memory_sample(site: Site, name: str, load: Idle) -> Sample:

@@ -1,4 +1,4 @@
-"""Runs `client.py` as a process on the load's CPU."""
+"""Runs `client.py` and `sockets.py` as processes on the load's CPU."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.loads import LoadFailed, Seen
 from bench.loads.client import Job
+from bench.loads.sockets import Talk
 from bench.processes import run_to_end, started
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,15 @@ def _argv(job: Job) -> list[str]:
 def run_client(job: Job, cpu: int) -> Seen:
     """What the client saw. Raises LoadFailed with its last line."""
     ended = run_to_end(_argv(job), cpu, ROOT, timeout_s=job.seconds + 90)
+    if ended.status != 0:
+        raise LoadFailed(ended.last_line)
+    return Seen(**json.loads(ended.output))
+
+
+def run_sockets(port: int, seconds: int, cpu: int, sockets: int, size: int) -> Seen:
+    """What the WebSockets saw. Raises LoadFailed with its last line."""
+    argument = json.dumps(asdict(Talk(port, sockets, size, seconds)))
+    ended = run_to_end([sys.executable, "-m", "bench.loads.sockets", argument], cpu, ROOT, timeout_s=seconds + 90)
     if ended.status != 0:
         raise LoadFailed(ended.last_line)
     return Seen(**json.loads(ended.output))
