@@ -16,7 +16,7 @@ from steer.config import load, unbuilt
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SCRIPTS = ("install", "need", "demo", "test", "check", "bench", "lock")
+SCRIPTS = ("install", "need", "demo", "test", "check", "bench", "compliance", "lock")
 
 # In pieces, so that this file does not hold what it looks for.
 UNWANTED = re.compile(
@@ -58,7 +58,15 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/behaviour.md", "docs/geography.md", "docs/design.md", "docs/peers.md"]
+    "page",
+    [
+        "README.md",
+        "docs/behaviour.md",
+        "docs/compliance.md",
+        "docs/design.md",
+        "docs/geography.md",
+        "docs/peers.md",
+    ],
 )
 def test_links_lead_to_files_of_the_repository(page: str) -> None:
     text = (ROOT / page).read_text()

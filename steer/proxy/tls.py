@@ -26,6 +26,7 @@ from steer.proxy.certificates import (
     unreadable,
     wildcard,
 )
+from steer.proxy.tls_groups import restrict_groups
 
 __all__ = ["CertificateFiles", "Expiry", "ListenerTls", "admin_context", "upstream_context"]
 
@@ -168,6 +169,7 @@ def _base_context(
     alpn: Sequence[str],
     choose: Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None],
 ) -> ssl.SSLContext:
+    restrict_groups()
     context = server_side(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), alpn)
     context.minimum_version = _VERSIONS[minimum]
     context.num_tickets = TICKETS
