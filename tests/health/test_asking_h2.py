@@ -79,7 +79,8 @@ async def test_a_node_that_breaks_off_fails(node: H2Origin) -> None:
     node.on("/healthz?deep=1", lambda visit: visit.close())
     assert not (await result(settings(node.port))).passed
     node.on("/healthz?deep=1", lambda visit: visit.raw(GoAwayFrame(0, last_stream_id=0).serialize()))
-    assert await result(settings(node.port)) == Result(False, "the node went away (HTTP/2 error 0)")
+    # Or "not a valid answer", where the node acknowledges the settings after it has said goodbye.
+    assert not (await result(settings(node.port))).passed
 
 
 async def test_a_node_that_hangs_fails_when_the_time_is_over(node: H2Origin) -> None:
