@@ -26,7 +26,8 @@ from steer.steering import groups
 from steer.steering.choose import Load
 from steer.steering.conditions import Locate, nowhere
 from steer.steering.ejection import Changes
-from steer.steering.explain import explain, explain_node
+from steer.steering.explain import explain
+from steer.steering.explain_node import explain_node
 from steer.steering.groups import Record
 from steer.steering.model import DatacentreState, Dice, NodeState, Observation, Snapshot, Topology
 from steer.steering.plan import PLAIN_NODE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steer.steering.model import Group, GroupStatus, Snapshot, Topology
-from steer.steering.plan import prepare
+from steer.steering.preparation import prepare
 
 NO_WORKER = -1
 """Trials are granted to workers; nobody here takes one."""

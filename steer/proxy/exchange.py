@@ -169,7 +169,7 @@ class Exchange:
         verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
         if isinstance(verdict, Refusal):
             self.reason = verdict.name
-            self.answer(REFUSALS[verdict.name])
+            self.answer(REFUSALS[verdict.name].because(verdict.why) if verdict.why else REFUSALS[verdict.name])
         else:
             self._try(verdict)
 
@@ -515,8 +515,14 @@ class Exchange:
         self._try(self.verdict)
 
     def _name(self, failure: Failure) -> Failure:
-        """A pinned hostname whose datacentre cannot be reached says so by name."""
-        return NO_NODE_HERE.because(failure.detail) if self.entry.pinned and not self._sent else failure
+        """A pinned hostname whose datacentre cannot be reached says so by name; and so does a group that is at one
+        datacentre where nothing is available, when what was tried all the same cannot be reached."""
+        if self._sent:
+            return failure
+        if self.entry.pinned:
+            return NO_NODE_HERE.because(failure.detail)
+        plan = self.plane.tables.plans.get(self.entry.group, {}).get(self.pool)
+        return NO_NODE.because(plan.why_none) if plan is not None and plan.why_none else failure
 
     def _retry(self, failure: Failure, outcome: Outcome, sent: bool) -> bool:
         rules = self.settings.retries

@@ -17,20 +17,24 @@ A node that is *held* is ejected or probing, but the last of its pool: still tri
 
 **snapshot**: what the ledgers say at one moment, numbered and immutable, sent to every worker (`wire.py`).
 
-**tables** (`tables.py`, `plan.py`, `hosts.py`): the snapshot prepared by a worker, so that a request costs a few
-look-ups: weight x health x ramp of each datacentre (`weights.py`), the nodes in it, and the verdicts ready-made.
+**tables** (`tables.py`, `plan.py`, `preparation.py`, `hosts.py`): the snapshot prepared by a worker, so that a request
+costs a few look-ups: where the group may go by its mode and position (`reach.py`), how datacentres share what comes
+(`splitting.py`: weight x health x ramp, or along a line), the nodes in each, and the verdicts ready-made.
 
 **verdict** (`choose.py`, `pick.py`): the node to try and the reasons, the deciding one last. In this order: a pinned
-hostname, a trial, the weights, `no_weight_left`, held nodes, `try_all`; else a refusal with a name. `retries.py` says
-whether a failed try may be followed by another, `choose_next` where.
+hostname, affinity (`staying.py`), a rule (`lines.py`, `rules.py`, `conditions.py`), a trial or a trickle, the weights
+or the datacentre where the group is, `no_weight_left`, held nodes, `try_all`; else a refusal with a name. Dice decide,
+but for keys and stable clients, which a hash places (`rendezvous.py`). `retries.py` says whether a failed try may be
+followed by another, `choose_next` where.
 
-    request -> host -> path -> [ plan of (group, pool) ] -> datacentre -> node -> verdict
+    request -> host -> path -> [ plan of (group, pool, rule) ] -> datacentre -> node -> verdict
                                         ^
     topology + snapshot + now ----------+
 
-**safety** (`safety.py`) says what no change may do; **explain** (`explain.py`) tells a person every step.
+**safety** (`safety.py`) says what no change may do; **explain** (`explain.py`, `steps.py`, `explain_node.py`) tells a
+person every step.
 
 Two rules stand above the rest: no try goes to a datacentre that the group may not use now (one that is out is tried
-only where none is usable, or by a trial; one that drains, never), and what moves a group is never one request's
-evidence.
+only where none is usable, or by a trial; one that drains, never, but by the clients that it may keep; a standby by its
+trickle alone), and what moves a group is never one request's evidence.
 """

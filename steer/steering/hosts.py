@@ -37,7 +37,7 @@ def is_in(client: str, networks: tuple[Network, ...]) -> bool:
 class HostEntry:
     """What one hostname means. Only names, so an entry stays right when a new snapshot comes."""
 
-    __slots__ = ("_only", "_prefixes", "affinity", "group", "pinned", "routes", "service")
+    __slots__ = ("_only", "_prefixes", "affinity", "group", "is_plain", "pinned", "routes", "service")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class HostEntry:
         self.routes = routes
         self.pinned = pinned
         self.affinity = affinity
+        self.is_plain = pinned is None and affinity is None
+        """Neither the hostname nor who asks decides where it goes."""
         longest_first = sorted(routes, key=lambda route: len(route.path.rstrip("/")), reverse=True)
         self._prefixes = tuple((route.path.rstrip("/"), route.pool) for route in longest_first)
         self._only = self._prefixes[0][1] if len(routes) == 1 and not self._prefixes[0][0] else None
@@ -88,7 +90,7 @@ def prepare_services(topology: Topology) -> dict[str, HostEntry]:
 
 
 def _hosts_of(service: Service) -> Mapping[str, HostEntry]:
-    entry = HostEntry(service.name, service.group, service.routes, None, service.affinity)
+    entry = HostEntry(service.name, service.group, service.routes, affinity=service.affinity)
     hosts = {name.lower(): entry for name in service.hostnames}
     for name, pinned in service.pinned.items():
         hosts[name.lower()] = HostEntry(service.name, service.group, service.routes, _parse(pinned), service.affinity)

@@ -497,3 +497,5 @@ class Refusal:
 
     name: str
     reasons: tuple[str, ...]
+    why: str = ""
+    """A sentence for the person who reads the answer; empty: there is nothing to add."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from math import inf
 
 from steer.steering.model import Dice, Node
 from steer.steering.plan import NodeSet, Slot, node_set
+from steer.steering.rendezvous import ranked
 
 # Trials are granted one after another and a used number never comes back, so only the latest few can matter.
 MOST_TRIALS_REMEMBERED = 64
@@ -48,35 +50,62 @@ class Load:
     def is_full(self, slot: Slot) -> bool:
         return self.in_flight[slot.index] >= slot.limit
 
+    def may_try(self, slot: Slot) -> bool:
+        """Whether the slot's trial was not sent yet, and fits."""
+        return slot.verdict.trial not in self.trials_used and not self.is_full(slot)
+
     def use_trial(self, number: int) -> None:
         self.trials_used.append(number)
         del self.trials_used[:-MOST_TRIALS_REMEMBERED]
 
 
-def pick(nodes: NodeSet, load: Load, dice: Dice) -> Slot:
-    """The node whose turn it is, by the pool's algorithm. Whether it is full or avoided is for the caller to ask."""
+def pick(nodes: NodeSet, load: Load, dice: Dice, key: bytes = b"") -> Slot:
+    """The node whose turn it is, by the pool's algorithm. Whether it is full or avoided is for the caller to ask.
+
+    `key`: what `hash` is of; a request that has none goes by the dice.
+    """
     if nodes.single is not None:
         return nodes.single
     if nodes.algorithm == "least_requests":
         return _least_requests(nodes, load, dice)
     if nodes.algorithm == "round_robin":
         return _round_robin(nodes, load)
+    if nodes.algorithm == "hash" and key:
+        return nodes.slots[_ranked(nodes, key)[0]]
     return nodes.slots[_throw(nodes, dice.random() * nodes.ends[-1])]
 
 
-def pick_free(nodes: NodeSet, tried: Collection[Node], load: Load, avoid_after: float, dice: Dice) -> Slot | None:
+def pick_free(
+    nodes: NodeSet, tried: Collection[Node], load: Load, avoid_after: float, dice: Dice, key: bytes = b""
+) -> Slot | None:
     """The same among the nodes that were not tried, are not full, and are avoided until `avoid_after` at the most."""
     free = [
         slot
         for slot in nodes.slots
         if slot.node not in tried and not load.is_full(slot) and load.avoid_until[slot.index] <= avoid_after
     ]
-    return pick(node_set(free, nodes.algorithm), load, dice) if free else None
+    return pick(node_set(free, nodes.algorithm), load, dice, key) if free else None
+
+
+def first_free(
+    sets: Sequence[NodeSet], tried: Sequence[Node], load: Load, now: float, dice: Dice, key: bytes = b""
+) -> Slot | None:
+    """A node of the first set that has one; those that this worker avoids only where no set has another."""
+    for avoid_after in (now, inf):
+        for nodes in sets:
+            slot = pick_free(nodes, tried, load, avoid_after, dice, key)
+            if slot is not None:
+                return slot
+    return None
 
 
 def _throw(nodes: NodeSet, point: float) -> int:
     """Whose stretch of the line the point is on. Rounding may put it past the end: then the last."""
     return min(bisect_right(nodes.ends, point), len(nodes.slots) - 1)
+
+
+def _ranked(nodes: NodeSet, key: bytes) -> list[int]:
+    return ranked([slot.node.name for slot in nodes.slots], [slot.weight for slot in nodes.slots], key)
 
 
 def _least_requests(nodes: NodeSet, load: Load, dice: Dice) -> Slot:

@@ -1,32 +1,42 @@
 """The prepared decision for one pool of one group: shares of the datacentres, and the nodes in each.
 
-Made once for each snapshot (and again while a ramp runs), so that a request costs a few look-ups. What a plan holds, in
-the order in which `choose` uses it:
+Made once for each snapshot (`preparation.py`, and again while a ramp runs), so that a request costs a few look-ups.
+What a plan holds, in the order in which `choose` uses it:
 
+    stays    where clients with affinity may be: the nodes there, whatever the weight
+    rules    a plan of its own for each rule: other weights, or the nearest datacentre; all else is the same
     trials   nodes that this worker may send one request to, to see whether they are back
+    trickle  the share of the idempotent requests that goes to a warm standby, and its nodes
     sites    the datacentres that take traffic, with their shares: those with weight (reason `weights`), or where none
-             of those is usable the serving ones of weight 0 (`no_weight_left`)
-    spares   serving datacentres of weight 0 while others have weight: for a second try only
+             of those is usable the serving ones of weight 0 (`no_weight_left`); where the group is at one datacentre
+             that one (`at`), and with `spill` those that take what it cannot (`spill`); of a rule with `nearest` all
+             that are usable
+    spares   usable datacentres without a share: for a second try only
     tiers    where there is no site at all: the held nodes, then (`when_none: try_all`) every expected node of every
-             datacentre that is not draining, the least often ejected first
+             datacentre that the group may use and that is not draining, the least often ejected first
 
-A datacentre is the group's if its weights name it. One that is *out* gets no share, but trials (else a datacentre whose
-only node failed could never come back) and tiers; one that is *draining* gets nothing at all.
+Which datacentres these are at all is said in `reach.py`. One that is *out* gets no share, but trials (else a datacentre
+whose only node failed could never come back) and tiers; only where a group may be at one datacentre and nowhere else
+does *out* change nothing: a pool whose nodes are there goes on. One that is *draining* gets nothing at all but the
+clients that may stay there.
+
+A standby gets no trials but those of its trickle. Without one, its ejected node returns by its active check and time
+(`ejection.py`: no request could be a trial), because no request may go there to prove it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from steer.steering import weights
 from steer.steering.model import (
     Algorithm,
     DatacentreState,
     DatacentreStatus,
-    Group,
     GroupStatus,
+    HashBy,
     Node,
     NodeState,
     NodeStatus,
@@ -34,10 +44,21 @@ from steer.steering.model import (
     Snapshot,
     Verdict,
 )
+from steer.steering.rules import PreparedRule
 
 PLAIN_NODE = NodeStatus()
 PLAIN_DATACENTRE = DatacentreStatus()
 PLAIN_GROUP = GroupStatus()
+
+
+class Part(StrEnum):
+    """What a datacentre is to a group that is at one of them. None: the group is active-active."""
+
+    NONE = ""
+    CURRENT = "current"
+    ARRIVING = "arriving"
+    LEAVING = "leaving"
+    STANDBY = "standby"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +105,39 @@ class Survey:
     health: float
     ramp: float
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether ordinary requests may go there: serving, and a node is available."""
-        return self.state is DatacentreState.SERVING and bool(self.available)
+    is_usable: bool
+    """Whether ordinary requests may go there."""
+    part: Part = Part.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A datacentre where clients with affinity may be: its available nodes, and each of them by name.
+
+    `names` are those of all nodes of the pool there. A client's node may be of another pool of its service.
+    """
+
+    nodes: NodeSet
+    own: Mapping[str, Slot]
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """`share` of the idempotent requests goes to the first of the standbys that can take them."""
+
+    share: float
+    nodes: NodeSet | None
+    trials: tuple[Slot, ...]
+    """Nodes of any standby that await one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One rule: its conditions, and the plan where they hold."""
+
+    rule: PreparedRule
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +146,7 @@ class Plan:
     pool: str
     surveys: tuple[Survey, ...]
     reason: str
-    """Why the sites are the sites: `weights`, `no_weight_left`, or empty where there is none."""
+    """Why the sites are the sites: `weights`, `no_weight_left`, `at`, `spill`, `nearest`, or empty: there is none."""
     sites: tuple[Site, ...]
     ends: tuple[float, ...]
     """Running sums of the shares without the last: `bisect` over one throw gives the site."""
@@ -104,6 +154,19 @@ class Plan:
     tiers: tuple[NodeSet, ...]
     trials: tuple[Slot, ...]
     is_ramping: bool
+    stays: Mapping[str, Stay] = field(default_factory=dict)
+    trickle: Trickle | None = None
+    branches: tuple[Branch, ...] = ()
+    near: PreparedRule | None = None
+    """Of a rule with `nearest`: what puts the datacentres in order."""
+    needs_place: bool = False
+    """A rule of it can match only a client of whom it is known where it is."""
+    hash_by: HashBy | None = None
+    is_stable: bool = False
+    is_plain: bool = True
+    """Dice and weights decide, and nothing of the request: what most groups are."""
+    why_none: str = ""
+    """Of a group that is at one datacentre which cannot serve this pool: the sentence that says so."""
 
 
 def node_set(slots: Iterable[Slot], algorithm: Algorithm) -> NodeSet:
@@ -115,11 +178,6 @@ def node_set(slots: Iterable[Slot], algorithm: Algorithm) -> NodeSet:
 def is_available(status: NodeStatus) -> bool:
     """Whether a node takes ordinary requests and counts for its datacentre. A held one is tried but does not count."""
     return status.state is NodeState.SERVING and not status.drained
-
-
-def prepare(group: Group, pool: Pool, snapshot: Snapshot, now: float, worker: int) -> Plan:
-    """The plan of one pool for one group at `now` (monotonic seconds), as this worker sees it."""
-    return _Preparation(group, pool, snapshot, now, worker).plan()
 
 
 def places(pool: Pool, snapshot: Snapshot) -> dict[str, tuple[NodeSet, ...]]:
@@ -136,119 +194,12 @@ def _available_first(pool: Pool, nodes: list[Node], statuses: Mapping[str, NodeS
 
     parts = ([node for node in nodes if is_ready(node)], [node for node in nodes if not is_ready(node)])
     return tuple(
-        node_set((_slot(pool, node, node.weight, ("pinned",)) for node in part), pool.algorithm)
+        node_set((slot_of(pool, node, node.weight, ("pinned",)) for node in part), pool.algorithm)
         for part in parts
         if part
     )
 
 
-def _slot(pool: Pool, node: Node, weight: float, reasons: tuple[str, ...], trial: int = 0) -> Slot:
+def slot_of(pool: Pool, node: Node, weight: float, reasons: tuple[str, ...], trial: int = 0) -> Slot:
     limit = pool.max_connections + pool.max_pending
     return Slot(node, node.index, weight, limit, Verdict(node, reasons, trial))
-
-
-class _Preparation:
-    """The steps of `prepare`, over what they all need."""
-
-    def __init__(self, group: Group, pool: Pool, snapshot: Snapshot, now: float, worker: int) -> None:
-        self.group = group
-        self.pool = pool
-        self.nodes = snapshot.nodes
-        self.status = snapshot.groups.get(group.name, PLAIN_GROUP)
-        self.now = now
-        self.worker = worker
-        base = {**group.weights, **self.status.weights}
-        self.surveys = tuple(self._survey(datacentre, weight) for datacentre, weight in base.items())
-
-    def plan(self) -> Plan:
-        weighted = [survey for survey in self.surveys if survey.is_usable and survey.base > 0]
-        idle = [survey for survey in self.surveys if survey.is_usable and survey.base <= 0]
-        reason = "weights" if weighted else "no_weight_left" if idle else ""
-        sites = self._sites(weighted or idle, reason)
-        return Plan(
-            group=self.group.name,
-            pool=self.pool.name,
-            surveys=self.surveys,
-            reason=reason,
-            sites=sites,
-            ends=weights.ends([site.share for site in sites])[:-1],
-            spares=self._sites(idle, "no_weight_left") if weighted else (),
-            tiers=() if sites else self._tiers(),
-            trials=self._trials(),
-            is_ramping=self._is_ramping(),
-        )
-
-    def _survey(self, datacentre: str, base: float) -> Survey:
-        status = self.status.datacentres.get(datacentre, PLAIN_DATACENTRE)
-        expected = [node for node in self._nodes_in(datacentre) if not self._status(node).drained]
-        available = tuple(node for node in expected if is_available(self._status(node)))
-        return Survey(
-            datacentre=datacentre,
-            state=status.state,
-            cause=status.cause,
-            base=base,
-            available=available,
-            expected=len(expected),
-            health=weights.health(len(available), len(expected)),
-            ramp=weights.ramp(status.ramp_from, self.pool.ejection.ramp, self.now),
-        )
-
-    def _nodes_in(self, datacentre: str) -> list[Node]:
-        return [node for node in self.pool.nodes if node.datacentre == datacentre]
-
-    def _status(self, node: Node) -> NodeStatus:
-        return self.nodes.get(node.name, PLAIN_NODE)
-
-    def _node_ramp(self, node: Node) -> float:
-        return weights.ramp(self._status(node).ramp_from, self.pool.ejection.ramp, self.now)
-
-    def _sites(self, surveys: list[Survey], reason: str) -> tuple[Site, ...]:
-        effective = [(survey.base if survey.base > 0 else 1.0) * survey.health * survey.ramp for survey in surveys]
-        return tuple(
-            Site(survey.datacentre, share, node_set(self._site_slots(survey, reason), self.pool.algorithm))
-            for survey, share in zip(surveys, weights.shares(effective), strict=True)
-        )
-
-    def _site_slots(self, survey: Survey, reason: str) -> Iterable[Slot]:
-        for node in survey.available:
-            ramp = self._node_ramp(node)
-            reasons = (reason,) if ramp >= 1 and survey.ramp >= 1 else ("ramp", reason)
-            yield _slot(self.pool, node, node.weight * ramp, reasons)
-
-    def _reachable(self, wanted: Callable[[NodeStatus], bool]) -> list[Node]:
-        """Expected nodes of the datacentres that are not draining."""
-        return [
-            node
-            for survey in self.surveys
-            if survey.state is not DatacentreState.DRAINING
-            for node in self._nodes_in(survey.datacentre)
-            if not self._status(node).drained and wanted(self._status(node))
-        ]
-
-    def _tiers(self) -> tuple[NodeSet, ...]:
-        held = self._reachable(lambda status: status.held)
-        tiers = [self._tier(held, "held")] if held else []
-        if self.pool.try_all:
-            rest = self._reachable(lambda status: not status.held)
-            rest.sort(key=lambda node: self._status(node).times)
-            same_times = groupby(rest, key=lambda node: self._status(node).times)
-            tiers += [self._tier(nodes, "try_all") for _, nodes in same_times]
-        return tuple(tiers)
-
-    def _tier(self, nodes: Iterable[Node], reason: str) -> NodeSet:
-        return node_set((_slot(self.pool, node, node.weight, (reason,)) for node in nodes), self.pool.algorithm)
-
-    def _trials(self) -> tuple[Slot, ...]:
-        probing = self._reachable(
-            lambda status: (
-                status.state is NodeState.PROBING and status.trial != 0 and status.trial_worker == self.worker
-            )
-        )
-        return tuple(
-            _slot(self.pool, node, node.weight, ("trial",), trial=self._status(node).trial) for node in probing
-        )
-
-    def _is_ramping(self) -> bool:
-        return any(
-            survey.ramp < 1 or any(self._node_ramp(node) < 1 for node in survey.available) for survey in self.surveys
-        )

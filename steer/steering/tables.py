@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from steer.steering.hosts import HostEntry, PinnedTo, prepare_hosts, prepare_services
 from steer.steering.model import Snapshot, Topology
-from steer.steering.plan import NodeSet, Plan, places, prepare
+from steer.steering.plan import NodeSet, Plan, places
+from steer.steering.preparation import prepare
+from steer.steering.rules import prepare_rules
 
 __all__ = ["HostEntry", "NodeSet", "PinnedTo", "Plan", "Tables"]
 
@@ -21,6 +23,8 @@ class Tables:
         self.worker = worker
         self.hosts = prepare_hosts(topology)
         self.services = prepare_services(topology)
+        self._rules = prepare_rules(topology)
+        self._keeping = {service.group for service in topology.services.values() if service.affinity is not None}
         self._take(snapshot, now)
 
     def __repr__(self) -> str:
@@ -35,6 +39,8 @@ class Tables:
         fresh.worker = self.worker
         fresh.hosts = self.hosts
         fresh.services = self.services
+        fresh._rules = self._rules
+        fresh._keeping = self._keeping
         fresh._take(snapshot, now)
         return fresh
 
@@ -61,7 +67,15 @@ class Tables:
 
     def _prepare(self, group: str, pool: str, now: float) -> Plan:
         topology = self.topology
-        return prepare(topology.groups[group], topology.pools[pool], self.snapshot, now, self.worker)
+        return prepare(
+            topology.groups[group],
+            topology.pools[pool],
+            self.snapshot,
+            now,
+            self.worker,
+            self._rules[group],
+            keeps_clients=group in self._keeping,
+        )
 
     def _all_plans(self) -> list[Plan]:
         return [plan for plans in self.plans.values() for plan in plans.values()]

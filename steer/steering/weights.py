@@ -39,6 +39,19 @@ def shares(weights: Sequence[float]) -> tuple[float, ...]:
     return tuple(weight / total for weight in weights)
 
 
+def spill(healths: Sequence[float]) -> tuple[float, ...]:
+    """The shares of datacentres that stand in line: each takes what its health (0 to 1) allows of what is left.
+
+    Where all together cannot take everything, each gets its part by health: it has to go somewhere.
+    """
+    left = 1.0
+    taken = []
+    for health in healths:
+        taken.append(min(health, left))
+        left = left - taken[-1] if health < left else 0.0
+    return shares(taken)
+
+
 def ends(weights: Sequence[float]) -> tuple[float, ...]:
     """The running sums of the weights: where each one's stretch of a line ends."""
     sums: list[float] = []

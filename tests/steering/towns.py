@@ -5,20 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from steer.steering.model import (
     NOWHERE,
+    Affinity,
     Algorithm,
     Bound,
     DatacentreState,
     DatacentreStatus,
     Ejection,
     Group,
+    GroupMode,
     GroupStatus,
+    HashBy,
     Mode,
     Node,
     NodeState,
     NodeStatus,
+    OnLoss,
     Pinned,
     Place,
     Pool,
@@ -106,6 +111,40 @@ def town(
         pinned={"stack.example": Pinned(WELLINGTON, allow), "stack-dr.example": Pinned(AUCKLAND, allow)},
     )
     return Topology((WELLINGTON, AUCKLAND), nodes, {"web": pool}, {"website": group}, {"www": service})
+
+
+def with_group(topology: Topology, **changes: Any) -> Topology:
+    """The same town whose group `website` is otherwise."""
+    group = dataclasses.replace(topology.groups["website"], **changes)
+    return dataclasses.replace(topology, groups={"website": group})
+
+
+def passive(
+    wellington: int = 1, auckland: int = 1, *, in_town: Mapping[str, Any] | None = None, **changes: Any
+) -> Topology:
+    """A group that is at one datacentre, Wellington first."""
+    mode = {"mode": GroupMode.ACTIVE_PASSIVE, "order": (WELLINGTON, AUCKLAND), "weights": {}}
+    return with_group(town(wellington, auckland, **(in_town or {})), **{**mode, **changes})
+
+
+def with_affinity(topology: Topology, on_loss: OnLoss = OnLoss.STICKY) -> Topology:
+    service = dataclasses.replace(topology.services["www"], affinity=Affinity("cookie", "steer", on_loss=on_loss))
+    return dataclasses.replace(topology, services={"www": service})
+
+
+def hashed(topology: Topology, kind: Literal["client", "header", "cookie"], name: str = "") -> Topology:
+    """The same town whose pool chooses nodes by a hash."""
+    pool = dataclasses.replace(topology.pools["web"], algorithm="hash", hash_by=HashBy(kind, name))
+    return dataclasses.replace(topology, pools={"web": pool})
+
+
+def positioned(
+    nodes: Mapping[str, NodeStatus] | None = None,
+    datacentres: Mapping[str, DatacentreStatus] | None = None,
+    **position: Any,
+) -> Snapshot:
+    """A snapshot in which the group `website` is somewhere."""
+    return Snapshot(1, nodes or {}, {"website": GroupStatus(datacentres=datacentres or {}, **position)})
 
 
 def snapshot(
