@@ -173,7 +173,7 @@ TESTED_BY = {
     "store/memory_rules": "tests/store/test_writes.py",
     "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",
-    "store/redis_check": "tests/store",
+    "store/redis_check": "tests/store/test_redis_link.py",
     "store/scripting": "tests/store/test_writes.py",
     "worker": "tests/demo/test_show.py",
 }

@@ -12,6 +12,7 @@ from hashlib import sha1
 from operator import xor
 
 from steer.clock import Clock, SystemClock
+from steer.store.clocks import Anchored
 from steer.store.codec import pack_field, pack_head
 from steer.store.engine import (
     DIGEST_LIMIT,
@@ -50,7 +51,7 @@ class MemoryEngine:
 
     def __init__(self, log: Log | None = None, clock: Clock | None = None) -> None:
         self._log = log
-        self._clock = clock or SystemClock()
+        self._clock = Anchored(clock or SystemClock())
         self._shelves: dict[str, Shelf] = {}
         self._news = asyncio.Condition()
         for name, operations in log.read() if log else ():
@@ -62,7 +63,7 @@ class MemoryEngine:
         return self._shelves.setdefault(name, Shelf())
 
     def _now(self) -> int:
-        return int(self._clock.wall() * 1000)
+        return self._clock.now_ms()
 
     def _do(self, name: str, operations: list[Operation]) -> None:
         """Logged first: what cannot be logged does not happen."""

@@ -73,7 +73,7 @@ class RedisEngine:
     async def local_get(self, space: Space, key: bytes) -> tuple[bytes, int] | None:
         name = space.local(key)
         value, left = await self._link.call_all([("GET", name), ("PTTL", name)])
-        return (value, left) if value is not None and left > 0 else None
+        return (value, max(1, left)) if value is not None and left != -2 else None
 
     async def local_delete(
         self, space: Space, key: bytes, if_value: bytes | None, terms: Terms

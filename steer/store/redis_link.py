@@ -18,7 +18,7 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from steer.clock import Clock, SystemClock
@@ -158,6 +158,9 @@ class RedisLink:
     async def _reply(connection: Connection) -> Reply:
         try:
             return await connection.read_response()
+        except BusyLoadingError as error:
+            # The library counts this as a broken connection. It is an answer, and nothing was written.
+            return ResponseError(str(error))
         except ResponseError as error:
             return error
 

@@ -51,17 +51,17 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def start(self) -> None:
-        """Returns when it answers; again after `kill`: the same port and the same files."""
+    def start(self, *more: str, until: str = "+PONG") -> None:
+        """Returns when PING is answered so; again after `kill`: the same port and the same files."""
         assert PROGRAM
         command = [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
-        command += ["--appendonly", "yes", "--logfile", "redis.log", *self._options]
+        command += ["--appendonly", "yes", "--logfile", "redis.log", *self._options, *more]
         self._process = subprocess.Popen(command, env=self._environment)
-        self.wait_until_it_answers()
+        self.wait_until_it_answers(until)
 
-    def wait_until_it_answers(self) -> None:
+    def wait_until_it_answers(self, until: str = "+PONG") -> None:
         end = monotonic() + PATIENCE
-        while self.ask("PING") != "+PONG":
+        while not self.ask("PING").startswith(until):
             if monotonic() > end or self._process is None or self._process.poll() is not None:
                 raise AssertionError(f"redis-server does not start: {(self.folder / 'redis.log').read_text()}")
             sleep(0.01)

@@ -1,0 +1,295 @@
+"""`Namespace` over one site's engine: outcomes become the store's errors, time limits and request ids are made here.
+
+    sent --- not_after (engine time): now + 250 ms, by what the engine's clock showed with its last answer
+       \\--- request id: the caller's, or one of ours, so that the link may send a write twice that broke half-way
+
+An engine whose clock has jumped finds a write late that is not. Then the answer has its new time, and the write is sent
+once more by that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Literal, TypeVar
+
+from steer.clock import Clock, SystemClock
+from steer.store.clocks import Anchored, is_astray, which_is_wrong
+from steer.store.engine import (
+    Answer,
+    Change,
+    Delete,
+    Engine,
+    Outcome,
+    Put,
+    PutFields,
+    Terms,
+    Touch,
+)
+from steer.store.errors import (
+    ClockAstray,
+    Conflict,
+    EngineDown,
+    Fenced,
+    Indeterminate,
+    Late,
+    StoreError,
+    TooFarBehind,
+    TooLarge,
+    WrongKind,
+)
+from steer.store.layout import Space
+from steer.store.limits import check_fields, check_key, check_request, check_value
+from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Written
+from steer.store.stamp import NEVER, is_stamp
+from steer.store.state import record_of
+
+WRITE_TIME_MS = 250
+"""What a write has at the engine: as long as the link waits for its answer, so that none takes effect much later."""
+BUCKETS_A_SCAN = 64
+"""Buckets that one SCAN looks into at most, where there is little to find."""
+Confirm = Callable[[bytes, str], Awaitable[bool]]
+"""Given a key and a stamp: has every other site a state that is not older? Answers within the namespace's `timeout`."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a write's OK means, and what is answered where another site does not confirm it in time."""
+
+    acknowledge: Acknowledge = "local"
+    on_timeout: Literal["error", "degrade"] = "error"
+
+
+DEFAULT_PROMISE = Promise()
+
+
+class EngineNamespace:
+    """Meets `steer.store.model.Namespace`. Without `confirm`, no peer ever confirms."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        space: Space,
+        promise: Promise = DEFAULT_PROMISE,
+        clock: Clock | None = None,
+        confirm: Confirm | None = None,
+    ) -> None:
+        self._engine = engine
+        self._space = space
+        self._promise = promise
+        self._confirm = confirm
+        self._clock = Anchored(clock or SystemClock())
+        # How far the engine's clock is ahead of ours, in ms; None before its first answer.
+        self._skew: int | None = None
+
+    async def get(self, key: bytes) -> Record | None:
+        check_key(key)
+        sent = self._clock.now_ms()
+        reading = await self._engine.read(self._space, key)
+        self._learn(reading.engine_ms, sent)
+        if is_astray(reading.engine_ms, sent, self._clock.now_ms(), self._space.max_ahead_ms):
+            raise self._astray(reading.engine_ms, reading.clock)
+        return record_of(reading.state, reading.engine_ms) if reading.state else None
+
+    async def put(
+        self,
+        key: bytes,
+        value: bytes | Mapping[bytes, bytes],
+        ttl: float | None,
+        *,
+        condition: Condition | None = None,
+        request: bytes | None = None,
+        acknowledge: Acknowledge | None = None,
+        want_previous: bool = False,
+    ) -> Written:
+        check_value(value)
+        change = Put(value, self._ttl_ms(ttl), want_previous)
+        answer = await self._write(key, change, condition, request)
+        acknowledged = await self._acknowledged(key, answer.stamp, acknowledge)
+        return Written(answer.stamp, acknowledged, previous_of(answer))
+
+    async def touch(self, key: bytes, ttl: float) -> bool:
+        answer = await self._write(key, Touch(self._limited_ms(ttl)), None, None)
+        return bool(answer.one)
+
+    async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool:
+        answer = await self._write(key, Delete(), condition, None)
+        if self._promise.acknowledge == "all":
+            await self._acknowledged(key, answer.stamp, None)
+        return bool(answer.one)
+
+    async def put_fields(
+        self,
+        key: bytes,
+        set: Mapping[bytes, bytes],
+        unset: Collection[bytes],
+        ttl: float | None,
+        *,
+        condition: Condition | None = None,
+        request: bytes | None = None,
+        acknowledge: Acknowledge | None = None,
+    ) -> FieldsWritten:
+        check_fields(set, unset)
+        change = PutFields(set, [name for name in unset if name not in set], self._ttl_ms(ttl))
+        answer = await self._write(key, change, condition, request)
+        acknowledged = await self._acknowledged(key, answer.stamp, acknowledge)
+        return FieldsWritten(answer.stamp, acknowledged, answer.one, answer.two)
+
+    async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
+        """The cursor is the bucket, and the engine's own cursor within it."""
+        inner, bucket = divmod(cursor, self._space.buckets)
+        found: list[bytes] = []
+        for _ in range(BUCKETS_A_SCAN):
+            inner, keys = await self._engine.scan(self._space, bucket, inner, match or b"*", count)
+            found += keys
+            if not inner:
+                bucket += 1
+            if bucket == self._space.buckets:
+                return 0, found
+            if len(found) >= count:
+                break
+        return inner * self._space.buckets + bucket, found
+
+    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
+        check_value(value)
+        ttl_ms = self._limited_ms(self._space.max_lifetime if ttl is None else ttl)
+        return await self._locally(
+            key, lambda terms: self._engine.local_set(self._space, key, value, ttl_ms, only_absent, terms)
+        )
+
+    async def local_get(self, key: bytes) -> bytes | None:
+        check_key(key)
+        found = await self._engine.local_get(self._space, key)
+        return found[0] if found else None
+
+    async def local_ttl(self, key: bytes) -> float | None:
+        check_key(key)
+        found = await self._engine.local_get(self._space, key)
+        return found[1] / 1000 if found else None
+
+    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
+        return await self._locally(key, lambda terms: self._engine.local_delete(self._space, key, if_value, terms))
+
+    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
+        ttl_ms = self._limited_ms(ttl)
+        return await self._locally(
+            key, lambda terms: self._engine.local_touch(self._space, key, ttl_ms, if_value, terms)
+        )
+
+    # Writing.
+
+    async def _write(self, key: bytes, change: Change, condition: Condition | None, request: bytes | None) -> Answer:
+        check_key(key)
+        check_request(request)
+        asked = checked_condition(condition)
+        request_id = os.urandom(8) if request is None else sha1(request, usedforsecurity=False).digest()[:8]
+
+        async def once(terms: Terms) -> tuple[Outcome, Answer]:
+            answer = await self._engine.write(self._space, key, change, terms)
+            self._learn(answer.engine_ms, terms.sent_ms)
+            return answer.outcome, answer
+
+        outcome, answer = await self._in_time(once, asked, request_id)
+        if outcome is Outcome.OK:
+            return answer
+        raise self._error(answer, outcome)
+
+    async def _locally(self, key: bytes, ask: Callable[[Terms], Awaitable[tuple[Outcome, bool]]]) -> bool:
+        check_key(key)
+        outcome, done = await self._in_time(ask, "", b"")
+        if outcome is Outcome.LATE:
+            raise Late
+        if outcome is Outcome.ASTRAY:
+            raise self._astray(await self._engine.time_ms(), NEVER)
+        return done
+
+    async def _in_time(
+        self, ask: Callable[[Terms], Awaitable[tuple[Outcome, T]]], condition: str, request: bytes
+    ) -> tuple[Outcome, T]:
+        """Once more if the engine found it late, though our own clock says that it cannot be."""
+        outcome, answer = await ask(await self._terms(condition, request))
+        if outcome is Outcome.LATE:
+            self._learn(await self._engine.time_ms(), self._clock.now_ms())
+            outcome, answer = await ask(await self._terms(condition, request))
+        return outcome, answer
+
+    async def _terms(self, condition: str, request: bytes) -> Terms:
+        if self._skew is None:
+            sent = self._clock.now_ms()
+            self._learn(await self._engine.time_ms(), sent)
+        now = self._clock.now_ms()
+        return Terms(now, now + (self._skew or 0) + WRITE_TIME_MS, condition, request)
+
+    def _learn(self, engine_ms: int, sent_ms: int) -> None:
+        """The engine read its clock between the question and the answer."""
+        self._skew = engine_ms - (sent_ms + self._clock.now_ms()) // 2
+
+    @property
+    def skew(self) -> float:
+        """Seconds that the engine's clock is ahead of this edge's."""
+        return (self._skew or 0) / 1000
+
+    def _ttl_ms(self, ttl: float | None) -> int | None:
+        return None if ttl is None else self._limited_ms(ttl)
+
+    def _limited_ms(self, ttl: float) -> int:
+        if not ttl > 0:
+            raise ValueError(f"a ttl is over 0, got {ttl}")
+        return max(1, round(min(ttl, self._space.max_lifetime) * 1000))
+
+    # Errors.
+
+    def _error(self, answer: Answer, outcome: Outcome) -> StoreError:
+        match outcome:
+            case Outcome.CONFLICT:
+                return Conflict(answer.stamp, previous_of(answer))
+            case Outcome.FENCED:
+                return Fenced(answer.stamp)
+            case Outcome.BEHIND:
+                return TooFarBehind(f"{self._space.max_pending} writes wait for site {answer.stamp}")
+            case Outcome.ASTRAY:
+                return self._astray(answer.engine_ms, answer.clock)
+            case Outcome.KIND:
+                return WrongKind()
+            case Outcome.LARGE:
+                return TooLarge("the hash would have too many fields, or too many bytes")
+            case Outcome.LATE:
+                return Late()
+        raise EngineDown(f"the engine answered {outcome}")
+
+    def _astray(self, engine_ms: int, bucket_clock: str) -> ClockAstray:
+        ours = self._clock
+        return ClockAstray(
+            which_is_wrong(engine_ms, ours.now_ms(), ours.wall_ms(), bucket_clock, self._space.max_ahead_ms)
+        )
+
+    # The other sites.
+
+    async def _acknowledged(self, key: bytes, stamp: str, acknowledge: Acknowledge | None) -> Acknowledge:
+        wanted = acknowledge or self._promise.acknowledge
+        if not self._space.peers:
+            return "all"
+        if wanted == "local":
+            return "local"
+        if self._confirm and await self._confirm(key, stamp):
+            return "all"
+        if self._promise.on_timeout == "degrade":
+            return "local"
+        raise Indeterminate("another site did not confirm the write in time")
+
+
+def checked_condition(condition: Condition | None) -> str:
+    """What an engine takes. Raises ValueError: a door has checked it before."""
+    if condition is None:
+        return ""
+    if condition in ("absent", "present") or is_stamp(condition):
+        return condition
+    raise ValueError(f"a condition is absent, present or a stamp, got {condition!r}")
+
+
+def previous_of(answer: Answer) -> Record | None:
+    """What stood there and was live."""
+    return record_of(answer.previous, 0) if answer.previous else None

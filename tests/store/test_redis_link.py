@@ -1,0 +1,214 @@
+"""What goes wrong with a real Redis: it forgets scripts, hangs, dies, loads, may not be written to."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from steer.store.engine import Finding
+from steer.store.errors import EngineDown, Indeterminate, StoreError
+from steer.store.layout import Space
+from steer.store.namespace import EngineNamespace
+from steer.store.redis_engine import RedisEngine
+from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, RedisLink, RedisPlace
+from tests.kit.clock import ManualClock
+from tests.kit.redis import RedisServer, free_port, needs_redis
+from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
+
+pytestmark = needs_redis
+KEY = b"key"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def real(server: RedisServer, clock: ManualClock) -> AsyncIterator[RedisEngine]:
+    made = RedisEngine(RedisLink(RedisPlace(server.url), clock))
+    yield made
+    await made.close()
+
+
+async def test_an_engine_that_forgot_the_scripts_gets_them_again(real: RedisEngine, server: RedisServer) -> None:
+    await put(real, KEY, b"x")
+    assert server.ask("SCRIPT FLUSH") == "+OK"
+    await put(real, KEY, b"y")
+    assert server.ask("SCRIPT FLUSH") == "+OK"
+    assert await value(real, KEY) == b"y"
+
+
+async def test_a_process_that_is_killed_loses_nothing_that_was_acknowledged(
+    real: RedisEngine, server: RedisServer
+) -> None:
+    for n in range(200):
+        await put(real, b"%d" % n, b"%d" % n)
+    server.kill()
+    with pytest.raises(StoreError):
+        await value(real, KEY)
+    server.start()
+    fresh = RedisEngine(RedisLink(RedisPlace(server.url)))
+    assert [await value(fresh, b"%d" % n) for n in range(200)] == [b"%d" % n for n in range(200)]
+    await fresh.close()
+
+
+async def test_a_connection_that_the_engine_ended_is_made_anew(real: RedisEngine, server: RedisServer) -> None:
+    await put(real, KEY, b"x")
+    server.ask("CLIENT KILL TYPE normal SKIPME yes")
+    assert await value(real, KEY) == b"x"
+
+
+async def test_an_engine_that_hangs_costs_the_first_300_ms_and_the_next_nothing(
+    real: RedisEngine, server: RedisServer, clock: ManualClock
+) -> None:
+    await put(real, KEY, b"x")
+    server.pause()
+    begin = monotonic()
+    with pytest.raises(Indeterminate, match="did not answer in time"):
+        await value(real, KEY)
+    assert 0.2 < monotonic() - begin < 1.0
+    begin = monotonic()
+    for _ in range(20):
+        with pytest.raises(EngineDown, match="does not answer"):
+            await value(real, KEY)
+    assert monotonic() - begin < 0.1
+    server.go_on()
+    clock.advance(PROBE_EVERY)
+    assert await value(real, KEY) == b"x"
+
+
+async def test_a_write_that_timed_out_does_not_happen_later(server: RedisServer) -> None:
+    engine = RedisEngine(RedisLink(RedisPlace(server.url)))
+    web = EngineNamespace(engine, ALONE)
+    await web.put(KEY, b"old", 60.0)
+    server.pause()
+    with pytest.raises(Indeterminate):
+        await web.put(KEY, b"new", 60.0)
+    await asyncio.sleep(0.3)  # The write's time is over by now, and it still lies in the engine's socket.
+    server.go_on()
+    server.wait_until_it_answers()
+    assert server.ask(f"HGET {ALONE.record(KEY).decode()} v") == "$3"
+    fresh = RedisEngine(RedisLink(RedisPlace(server.url)))
+    assert await value(fresh, KEY) == b"old"
+    await engine.close()
+    await fresh.close()
+
+
+async def test_an_engine_that_is_a_replica_refuses_writes_at_once(real: RedisEngine, server: RedisServer) -> None:
+    await put(real, KEY, b"x")
+    server.ask(f"REPLICAOF 127.0.0.1 {free_port()}")
+    with pytest.raises(EngineDown, match="refuses: "):
+        await put(real, KEY, b"y")
+    server.ask("REPLICAOF NO ONE")
+    assert await value(real, KEY) == b"x"
+    await put(real, KEY, b"y")
+
+
+async def test_an_engine_that_is_still_loading_is_down(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, "--appendonly", "no") as server:
+        for n in range(100):
+            server.ask(f"SET key{n} {secrets.token_hex(2000)}")
+        server.ask("SAVE")
+        server.kill()
+        slowly = ("--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024")
+        server.start(*slowly, until="-LOADING")
+        engine = RedisEngine(RedisLink(RedisPlace(server.url)))
+        with pytest.raises(EngineDown, match=r"refuses: .*loading"):
+            await value(engine, KEY)
+        await engine.close()
+
+
+async def test_an_engine_without_memory_refuses_records_and_takes_ends_of_sessions(
+    real: RedisEngine, server: RedisServer
+) -> None:
+    web = EngineNamespace(real, ALONE)
+    await web.put(KEY, b"x", 60.0)
+    assert server.ask("CONFIG SET maxmemory 1") == "+OK"
+    with pytest.raises(EngineDown, match=r"refuses: .*memory"):
+        await web.put(KEY, b"y", 60.0)
+    assert await value(real, KEY) == b"x"
+    assert await web.delete(KEY)
+    assert await web.get(KEY) is None
+
+
+async def test_nobody_there_is_down(clock: ManualClock) -> None:
+    nobody = RedisEngine(RedisLink(RedisPlace(f"redis://user:secret@127.0.0.1:{free_port()}/0"), clock))
+    with pytest.raises(EngineDown, match="cannot be reached") as raised:
+        await value(nobody, KEY)
+    assert "secret" not in str(raised.value)
+    await nobody.close()
+
+
+async def test_many_at_once_share_a_bounded_number_of_connections(real: RedisEngine, server: RedisServer) -> None:
+    await put(real, KEY, b"x")
+    values = await asyncio.gather(*(value(real, KEY) for _ in range(CONNECTIONS * 4)))
+    assert values == [b"x"] * (CONNECTIONS * 4)
+
+
+async def test_a_caller_that_gives_up_leaves_no_answer_for_the_next(real: RedisEngine) -> None:
+    await put(real, b"one", b"1")
+    await put(real, b"two", b"2")
+    for _ in range(20):
+        abandoned = asyncio.ensure_future(value(real, b"one"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        assert await value(real, b"two") == b"2"
+
+
+async def test_a_value_that_is_none_of_ours_is_no_record_and_no_crash(real: RedisEngine, server: RedisServer) -> None:
+    server.ask(f"HSET {ALONE.record(KEY).decode()} m {'S' + '0' * 40 + '9' * 13} f:a short")
+    with pytest.raises(EngineDown, match="a record that is none"):
+        await value(real, KEY)
+
+
+async def test_a_promoted_engine_with_a_clock_behind_still_gives_later_stamps(real: RedisEngine) -> None:
+    """The clock is in the bucket, so it went with the data; stamps do not ask the engine's time alone."""
+    ahead = f"{await real.time_ms() + 4000:013d}0000002"
+    await real.witness(PAIRED, PAIRED.bucket_of(KEY), ahead)
+    stamps = [await put(real, KEY, b"x", space=PAIRED) for _ in range(3)]
+    assert stamps == sorted(stamps)
+    assert stamps[0] > ahead
+
+
+async def test_a_lock_expires_by_itself(real: RedisEngine) -> None:
+    await real.local_set(ALONE, b"L", b"me", MINUTE, False, await terms(real))
+    found = await real.local_get(ALONE, b"L")
+    assert found
+    assert 0 < found[1] <= MINUTE
+
+
+async def test_the_set_up_that_keeps_the_promises_has_nothing_wrong(real: RedisEngine) -> None:
+    assert await real.check() == []
+
+
+async def test_a_set_up_that_breaks_promises_is_told_with_what_would_be_right(
+    real: RedisEngine, server: RedisServer
+) -> None:
+    server.ask("CONFIG SET maxmemory-policy allkeys-lru")
+    server.ask("CONFIG SET appendonly no")
+    server.ask(f"REPLICAOF 127.0.0.1 {free_port()}")
+    replica, evicting, forgetful = await real.check()
+    assert replica == Finding(True, "the engine is a replica", "name the master, or the Sentinels that know it")
+    assert evicting.message == "the engine may evict records (maxmemory-policy allkeys-lru)"
+    assert "set maxmemory-policy noeviction" in evicting.hint
+    assert not forgetful.is_fatal
+    assert "set appendonly yes" in forgetful.hint
+
+
+async def test_two_namespaces_of_one_engine_do_not_see_each_other(real: RedisEngine) -> None:
+    other = Space("other", site=1)
+    await put(real, KEY, b"x")
+    assert await value(real, KEY, space=other) is None
