@@ -5,9 +5,9 @@
 **networks** (`networks.py`): what the configuration says of networks itself. The longest prefix that fits counts, and
 it counts before any database.
 
-**database** (`database.py`): one file in MaxMind's format, read whole into memory that nobody can change. A database
-of cities, of countries or of ASNs; what it holds for an address is a *record*, and `records.py` takes out of it what is
-in order. A file is somebody else's: whatever stands in a record, no look-up fails.
+**database** (`database.py`): one file in MaxMind's format, read whole into memory, so that it does no harm when it is
+changed in place. A database of cities, of countries or of ASNs; what it holds for an address is a *record*, and
+`records.py` takes out of it what is in order. A file is somebody else's: whatever stands in a record, no look-up fails.
 
 Several sources are put together: a later one fills in what an earlier one left out, unless the two contradict each
 other; an ASN stands by itself.

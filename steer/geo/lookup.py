@@ -13,7 +13,7 @@ from steer.steering.model import NOWHERE, Place
 
 MOST_KEPT = 16_384
 """Addresses whose place is kept, the last ones asked for: 8 MiB a worker at most. A kept one costs under 1 us, another
-20 us, so clients who come with ever new addresses win nothing by it but those."""
+0.1 ms, so clients who come with ever new addresses win nothing by it but that."""
 
 
 class Geo:

@@ -39,7 +39,7 @@ class Asked(Protocol):
 
 Test = Callable[[Asked], bool]
 Locate = Callable[[str], Place]
-"""Where an address (text) is. Never raises, and may be slow for an address that was not asked for lately: some us."""
+"""Where an address (text) is. Never raises, and may be slow for an address that was not asked for lately: 0.1 ms."""
 
 
 def nowhere(address: str) -> Place:

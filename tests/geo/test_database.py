@@ -76,6 +76,16 @@ def test_a_file_of_something_else_is_refused_in_one_line(file: Path, content: by
     assert not error.may_pass
 
 
+def test_a_time_that_makes_no_sense_is_passed_over(file: Path) -> None:
+    content = database(file, {"198.51.100.0/24": CALIFORNIA})
+    at = content.index(b"build_epoch") + len("build_epoch")
+    assert content[at : at + 2] == b"\x04\x02"  # MaxMind DB: four bytes of an unsigned number of up to eight
+    file.write_bytes(content[:at] + b"\x08\x02" + b"\xff" * 8 + content[at + 6 :])
+    found = Database(file)
+    assert found.built == 0
+    assert place(found, "198.51.100.7").country == "US"
+
+
 def test_half_of_a_file_is_refused(file: Path) -> None:
     content = database(file, {f"10.{n}.0.0/16": CALIFORNIA for n in range(100)})
     for size in range(0, len(content), len(content) // 20):
@@ -88,7 +98,7 @@ def test_a_folder_a_pipe_and_a_file_that_is_too_large_are_refused(tmp_path: Path
     os.mkfifo(pipe)
     with large.open("wb") as file:
         file.truncate(LARGEST + 1)
-    assert "is no file" in str(refused(tmp_path))
+    assert "is a directory" in str(refused(tmp_path))
     assert "is no file" in str(refused(pipe))
     assert "is larger than 1024 MiB" in str(refused(large))
 
