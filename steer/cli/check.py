@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from steer import geography
-from steer.config import Examination, examine, schema_json, unbuilt
+from steer.config import Examination, advice, examine, schema_json, unbuilt
 from steer.errors import Problem
 
 ConfigFile = Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The file to check.", show_default=False)]
 Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON Schema for editors instead.")]
 NoFiles = Annotated[bool, typer.Option("--no-files", help="Leave the files that it names alone: certificates, pages.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print problems and what is not built yet as JSON.")]
+Problems = tuple[Problem, ...]
+AsJson = Annotated[bool, typer.Option("--json", help="Print problems, warnings and what is not built yet as JSON.")]
 
 
 def check(
@@ -51,7 +52,11 @@ def _check_file(config: Path, check_files: bool, as_json: bool) -> None:
     if check_files and found.config is not None:
         found = replace(found, problems=(*found.problems, *geography.problems(found.config)))
     missing = unbuilt(found.config) if found.config else ()
-    _print_json(found, missing) if as_json else _print_lines(config, found, missing)
+    warnings = advice(found.config) if found.config else ()
+    if as_json:
+        _print_json(found, missing, warnings)
+    else:
+        _print_lines(config, found, missing, warnings)
     raise typer.Exit(1 if found.problems else 0)
 
 
@@ -60,9 +65,11 @@ def _refuse(message: str) -> None:
     raise typer.Exit(2)
 
 
-def _print_lines(config: Path, found: Examination, missing: tuple[Problem, ...]) -> None:
+def _print_lines(config: Path, found: Examination, missing: Problems, warnings: Problems) -> None:
     for problem in (*found.problems, *missing):
         typer.echo(str(problem))
+    for warning in warnings:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"{config}: {_count(len(found.problems), 'problem')}{_verdict(len(missing))}")
 
 
@@ -74,6 +81,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def _print_json(found: Examination, missing: tuple[Problem, ...]) -> None:
-    answer = {"problems": [*map(asdict, found.problems)], "not_built": [*map(asdict, missing)]}
+def _print_json(found: Examination, missing: Problems, warnings: Problems) -> None:
+    parts = {"problems": found.problems, "not_built": missing, "warnings": warnings}
+    answer = {name: [*map(asdict, problems)] for name, problems in parts.items()}
     typer.echo(json.dumps(answer, indent=2))

@@ -11,7 +11,8 @@ at the file's folder. *messages* puts pydantic's errors into the words of a pers
 part can know: names that refer to nothing, hostnames that overlap, certificates that do not fit.
 
 A wrong part does not hide the others: *partial* takes it out and the rest is checked all the same. What the schema has
-and this release does not do is in the table of *built*: `unbuilt(config)`.
+and this release does not do is in the table of *built*: `unbuilt(config)`. What is right but should be known is
+`advice(config)`.
 
 *changes* says what a reload would change, and what of it needs a restart; a *parcel* takes a configuration to another
 process.
@@ -19,6 +20,7 @@ process.
 `config/reference.yaml` in the repository has every key with its default; a test holds it to the schema.
 """
 
+from steer.config.advice import advice
 from steer.config.built import unbuilt
 from steer.config.changes import Change, changes
 from steer.config.loading import Examination, examine, load
@@ -82,6 +84,7 @@ __all__ = [
     "Timeouts",
     "UpstreamTls",
     "When",
+    "advice",
     "canonical_hostname",
     "changes",
     "digest",

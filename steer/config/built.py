@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from steer.config.advice import is_alone
 from steer.config.schema import Config
 from steer.config.source import Place
 from steer.errors import Problem
@@ -25,11 +26,15 @@ def _has(*words: str) -> Question:
 
 
 class Unbuilt(NamedTuple):
-    """`*` in the place is any name or index; `asks` tells by the value whether the feature is asked for."""
+    """`*` in the place is any name or index; `asks` tells by the value whether the feature is asked for.
+
+    `unless` tells by the whole configuration that this way of using it is built.
+    """
 
     place: str
     what: str
     asks: Question = bool
+    unless: Callable[[Config], bool] = lambda _: False
 
 
 UNBUILT = (
@@ -43,15 +48,12 @@ UNBUILT = (
     Unbuilt("groups.*.stable", "a stable choice for each client", _has("client")),
     Unbuilt("groups.*.spill", "spilling over to the next datacentre"),
     Unbuilt("groups.*.trickle", "a trickle of traffic to the standby"),
-    Unbuilt("groups.*.standby", "a cold standby", _has("cold")),
     Unbuilt("groups.*.writes", "writing at one site only", _has("one-site")),
     Unbuilt("groups.*.on_out", "running a plan"),
-    Unbuilt("groups.*.failover.automatic", "automatic failover"),
+    Unbuilt("groups.*.failover.automatic", "automatic failover with other edges", unless=is_alone),
     Unbuilt("groups.*.failover.plan", "running a plan"),
-    Unbuilt("groups.*.failback.automatic", "automatic failback"),
+    Unbuilt("groups.*.failback.automatic", "automatic failback with other edges", unless=is_alone),
     Unbuilt("groups.*.failback.plan", "running a plan"),
-    Unbuilt("groups.*.drain", "waiting for sessions to end"),
-    Unbuilt("groups.*.penalty", "the flap penalty"),
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
     Unbuilt("services.*.affinity", "affinity"),
@@ -71,7 +73,7 @@ def unbuilt(config: Config) -> tuple[Problem, ...]:
         config.source.problem(place, "is not built yet", row.what)
         for place, value in written(config)
         for row in UNBUILT
-        if _fits(place, row.place) and row.asks(value)
+        if _fits(place, row.place) and row.asks(value) and not row.unless(config)
     ]
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.path)))
 

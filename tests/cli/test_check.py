@@ -106,6 +106,7 @@ def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
                 "hint": "spilling over to the next datacentre",
             }
         ],
+        "warnings": [],
     }
 
 
@@ -129,3 +130,17 @@ def test_nothing_to_check_is_wrong_use(app: typer.Typer) -> None:
 
 def test_the_help_has_an_example(app: typer.Typer) -> None:
     assert "Example: steer check config/active-active.yaml" in run(app, "--help").output
+
+
+def test_a_warning_is_said_and_stops_nothing(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT.replace("{one: 1}}", "{one: 1}, failover: {automatic: true}}"))
+    result = run(app, str(path))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0] == (
+        f"warning: {path}:6: groups.website.failover.automatic: is decided by this edge alone: 1 of 1"
+        " (what it cannot reach counts as out)"
+    )
+    assert [each["path"] for each in json.loads(run(app, str(path), "--json").output)["warnings"]] == [
+        "groups.website.failover.automatic"
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from steer.config import Config, load, unbuilt
+from steer.config.advice import advice, is_alone
 from steer.config.built import UNBUILT
 from steer.config.shape import types_at
 
@@ -60,3 +61,26 @@ def test_a_configuration_that_came_from_no_file_is_asked_too() -> None:
     data = {"version": 1, "edge": {"name": "a"}, "listeners": [], "affinity_keys": {"file": "keys"}}
     config = Config.model_validate({**data, "datacentres": {}, "pools": {}, "groups": {}, "services": {}})
     assert [problem.path for problem in unbuilt(config)] == ["affinity_keys"]
+
+
+def automatic(right: str, more: str = "") -> str:
+    return right.replace("two: 50}}", "two: 50}, failover: {automatic: true}, failback: {automatic: true}}" + more)
+
+
+def test_an_edge_that_is_alone_moves_groups_by_itself_and_is_told_that_nobody_else_is_asked(
+    write: Any, right: str
+) -> None:
+    alone = automatic(right).replace("  edge-b: {datacentre: two}\n", "")
+    config = load(write(alone), {}, check_files=False)
+    assert unbuilt(config) == ()
+    assert [problem.path for problem in advice(config)] == ["groups.website.failover.automatic"]
+    assert is_alone(config)
+    assert advice(load(write(right), {}, check_files=False)) == ()
+
+
+def test_with_others_that_are_asked_it_is_not_built(write: Any, right: str) -> None:
+    etcd = "coordination: {etcd: ['http://127.0.0.1:2379']}\nservices:"
+    config = load(write(automatic(right).replace("services:", etcd)), {}, check_files=False)
+    named = [problem.path for problem in unbuilt(config)]
+    assert named == ["groups.website.failback.automatic", "groups.website.failover.automatic", "coordination"]
+    assert advice(config) == ()
