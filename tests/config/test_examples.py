@@ -20,7 +20,6 @@ NOT_BUILT = {
     "regional-canary.yaml": {
         "datacentres.east.redis",
         "datacentres.west.redis",
-        "groups.web-tier.rules",
         "services.www.affinity",
         "sessions",
         "plans",
