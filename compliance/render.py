@@ -34,14 +34,16 @@ def _circumstances(report: Report) -> str:
 def _verdict(report: Report) -> str:
     words = [f"steer fails {len(report.failed)} checks." if report.failed else "steer fails nothing."]
     if report.skipped:
-        words.append(f"{len(report.skipped)} suites were skipped.")
+        words.append(f"{len(report.skipped)} suites were skipped, or parts of them.")
     return " ".join(words)
 
 
 def _suite(suite: SuiteResult) -> str:
     head = f"## {suite.title}"
     if suite.skipped is not None:
-        return f"{head}\n\nSkipped: {suite.skipped}"
+        head = f"{head}\n\nSkipped: {suite.skipped}"
+    if not suite.rows:
+        return head
     names = [name for name in TITLES if any(name in row.cells for row in suite.rows)]
     rows = [[row.check, *(_cell(row.cells.get(name)) for name in names)] for row in suite.rows]
     table = _table(["", *(TITLES[name] for name in names)], rows)

@@ -24,7 +24,7 @@ class Row(_Part):
 
 
 class SuiteResult(_Part):
-    """`tool`: name and version. `skipped`: why it did not run."""
+    """`tool`: name and version. `skipped`: what did not run, and why; with rows, where the rest of it did."""
 
     name: str
     title: str

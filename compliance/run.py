@@ -44,14 +44,15 @@ def _one(suite: Suite, made: Place, tools: Tools, say: Say) -> SuiteResult:
         result = result.model_copy(update={"skipped": " ".join(str(error).split())})
     else:
         took = time.monotonic() - began
-        result = result.model_copy(update={"tool": ran.tool, "rows": ran.rows, "seconds": took})
+        found = {"tool": ran.tool, "rows": ran.rows, "seconds": took, "skipped": ran.missing or None}
+        result = result.model_copy(update=found)
     say(words(result))
     return result
 
 
 def words(result: SuiteResult) -> str:
     """One line on how a suite ended."""
-    if result.skipped is not None:
+    if result.skipped is not None and not result.rows:
         return f"{result.name}: skipped: {result.skipped}"
     failed = result.failed()
     said = f"steer fails {', '.join(failed)}" if failed else "steer passes"

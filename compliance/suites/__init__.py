@@ -16,10 +16,11 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a suite. `tool`: name and version."""
+    """What came of a suite. `tool`: name and version; `missing`: what of it could not be had, and why."""
 
     tool: str
     rows: tuple[Row, ...]
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,15 @@ def test_the_table_says_what_failed_and_what_was_skipped() -> None:
     text = render(report(suite(False), suite(None, skipped="no Python 2.7")))
     assert "| it works | **fails**: a \\| b |" in text
     assert "Skipped: no Python 2.7" in text
-    assert "steer fails 1 checks. 1 suites were skipped." in text
+    assert "steer fails 1 checks. 1 suites were skipped, or parts of them." in text
+
+
+def test_what_ran_of_a_suite_is_told_beside_what_did_not() -> None:
+    part = suite(True).model_copy(update={"skipped": "chromium: not installed"})
+    text = render(report(part))
+    assert "Skipped: chromium: not installed" in text
+    assert "| it works | a \\| b |" in text
+    assert status(report(part)) == 3
 
 
 def test_an_unknown_suite_is_refused_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
