@@ -200,8 +200,11 @@ class RedisLink:
 
     async def close(self) -> None:
         """Ends every connection."""
-        await self._pool.disconnect()
-        await self._waiting.disconnect()
+        for pool in (self._pool, self._waiting):
+            await pool.disconnect()
+            if isinstance(pool, SentinelConnectionPool):
+                for sentinel in pool.sentinel_manager.sentinels:
+                    await sentinel.aclose()
 
 
 class Broken(Indeterminate):

@@ -94,3 +94,23 @@ class RedisServer:
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+
+class RedisSentinel(RedisServer):
+    """One Sentinel that watches a master under the name `web`, and alone decides."""
+
+    def __init__(self, folder: Path, master: RedisServer) -> None:
+        super().__init__(folder)
+        self._config = folder / "sentinel.conf"
+        self._config.write_text(
+            f"sentinel monitor web 127.0.0.1 {master.port} 1\n"
+            "sentinel down-after-milliseconds web 500\n"
+            "sentinel failover-timeout web 5000\n"
+        )
+
+    def start(self, *more: str, until: str = "+PONG") -> None:
+        assert PROGRAM
+        own = ["--sentinel", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command = [PROGRAM, str(self._config), *own, "--logfile", "redis.log", *more]
+        self._process = subprocess.Popen(command)
+        self.wait_until_it_answers(until)

@@ -5,4 +5,4 @@ local stamp = take()
 local was_live = w.is_live and 1 or 0
 redis.call('DEL', REC)
 r.kind, r.s = 'X', stamp
-return store_head(stamp, was_live, 0)
+return finish(stamp, was_live, 0)

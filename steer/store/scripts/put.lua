@@ -6,11 +6,9 @@ local stamp = take()
 r.t, r.d = deadline(stamp, ARGV[14])
 if r.exists and (r.stored > 0 or r.kind ~= ARGV[13]) then redis.call('DEL', REC) end
 r.kind, r.s = ARGV[13], stamp
-if r.kind == 'S' then
-  redis.call('HSET', REC, 'v', ARGV[16])
-else
+if r.kind == 'H' then
   for i = 16, #ARGV, 2 do redis.call('HSET', REC, 'f:' .. ARGV[i], stamp .. '1' .. ARGV[i + 1]) end
 end
-local done = store_head(stamp, 0, 0)
+local done = finish(stamp, 0, 0, r.kind == 'S' and ARGV[16])
 done[7] = before
 return done

@@ -29,4 +29,4 @@ if expired then
 end
 for i = 18, last, 2 do redis.call('HSET', REC, 'f:' .. ARGV[i], stamp .. '1' .. ARGV[i + 1]) end
 for _, name in ipairs(gone) do redis.call('HSET', REC, 'f:' .. name, stamp .. '0') end
-return store_head(stamp, added, #gone)
+return finish(stamp, added, #gone)

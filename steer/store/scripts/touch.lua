@@ -4,4 +4,4 @@ if no then return no end
 if not w.is_live then return answer('OK') end
 local stamp = take()
 r.t, r.d = deadline(stamp, ARGV[13])
-return store_head(stamp, 1, 0)
+return finish(stamp, 1, 0)

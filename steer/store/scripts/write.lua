@@ -27,10 +27,21 @@ local function remembered(one, two)
   return entry .. string.sub(r.requests, 1, 140)
 end
 
+-- What the bucket says of itself, and of each peer.
+local function read_meta()
+  w.peers = {}
+  local names = {'h', 'fence', 'n', 'g'}
+  for peer in string.gmatch(ARGV[6], '%d+') do
+    table.insert(w.peers, peer)
+    table.insert(names, 'ack:' .. peer)
+  end
+  local m = redis.call('HMGET', META, unpack(names))
+  w.clock, w.fence, w.sequence = m[1] or string.sub(NEVER, 1, 17), m[2], tonumber(m[3] or 0)
+  w.generation, w.acknowledged = m[4], {unpack(m, 5)}
+end
+
 -- An answer if a peer is too far behind.
 local function backlog()
-  w.peers = {}
-  for peer in string.gmatch(ARGV[6], '%d+') do table.insert(w.peers, peer) end
   if #w.peers == 0 then return nil end
   local waiting = redis.call('HMGET', BACKLOG, unpack(w.peers))
   for i = 1, #w.peers do
@@ -48,8 +59,7 @@ end
 
 -- An answer if the write may not be (or was done already).
 local function refusal()
-  local m = redis.call('HMGET', META, 'h', 'fence', 'n', 'g')
-  w.clock, w.sequence, w.generation = m[1] or string.sub(NEVER, 1, 17), tonumber(m[3] or 0), m[4]
+  read_meta()
   if w.now > tonumber(ARGV[4]) then return answer('LATE') end
   if math.abs(w.now - tonumber(ARGV[3])) > tonumber(ARGV[5]) then return answer('ASTRAY') end
   r = load(REC)
@@ -57,7 +67,7 @@ local function refusal()
   w.is_live = is_live(r, w.live_ms)
   local again = repeated()
   if again then return again end
-  if m[2] then return answer('FENCED', m[2]) end
+  if w.fence then return answer('FENCED', w.fence) end
   if condition_fails() then
     local more = ARGV[15] == '1' and w.is_live and redis.call('HGETALL', REC)
     return answer('CONFLICT', w.is_live and r.newest or '', 0, 0, more)
@@ -76,8 +86,8 @@ end
 
 -- This write waits for every peer now. One that is new counts from here: what was before is sent by the change index.
 local function enrol()
-  for _, peer in ipairs(w.peers) do
-    redis.call('HSETNX', META, 'ack:' .. peer, digits(w.sequence))
+  for i, peer in ipairs(w.peers) do
+    if not w.acknowledged[i] then redis.call('HSET', META, 'ack:' .. peer, digits(w.sequence)) end
     redis.call('HINCRBY', BACKLOG, peer, 1)
   end
 end
@@ -110,8 +120,9 @@ local function deadline(stamp, ttl)
   return stamp, w.live_ms + math.min(tonumber(ttl) or MAX_LIFETIME, MAX_LIFETIME)
 end
 
-local function store_head(stamp, one, two)
-  redis.call('HSET', REC, 'm', head(r.kind, r.s, r.t, r.d) .. remembered(one, two))
+local function finish(stamp, one, two, value)
+  local m = head(r.kind, r.s, r.t, r.d) .. remembered(one, two)
+  if value then redis.call('HSET', REC, 'm', m, 'v', value) else redis.call('HSET', REC, 'm', m) end
   expire(REC, r, MAX_LIFETIME, HOLD)
   return answer('OK', stamp, one, two)
 end

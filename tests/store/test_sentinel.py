@@ -1,0 +1,65 @@
+"""An engine behind Sentinel: the master is killed, its replica takes over, and the same link finds it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from time import monotonic
+
+from steer.store.errors import StoreError
+from steer.store.layout import Space
+from steer.store.namespace import EngineNamespace
+from steer.store.redis_engine import RedisEngine
+from steer.store.redis_link import RedisLink, RedisPlace
+from steer.store.stamp import parts_of
+from tests.kit.redis import RedisSentinel, RedisServer, needs_redis
+
+PATIENCE = 30.0
+PAIRED = Space("web", site=1, peers=(2,))
+
+
+@needs_redis
+async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "master", "--repl-diskless-sync-delay", "0") as master,
+        RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)),
+        RedisSentinel(tmp_path / "sentinel", master) as sentinel,
+    ):
+        engine = RedisEngine(RedisLink(RedisPlace(sentinels=(("127.0.0.1", sentinel.port),), service="web")))
+        web = EngineNamespace(engine, PAIRED)
+        await until_known(sentinel)
+        first = await web.put(b"key", b"before", 600.0)
+        before = await engine.position(PAIRED, PAIRED.bucket_of(b"key"))
+        assert replica_has_it(master)
+        master.kill()
+        second = await until_written(web)
+        after = await engine.position(PAIRED, PAIRED.bucket_of(b"key"))
+        assert second > first.stamp
+        assert (after.generation, after.sequence) == (before.generation, before.sequence + 1)
+        assert parts_of(after.clock) >= parts_of(before.clock)
+        assert await engine.check() == []
+        await engine.close()
+
+
+async def until_known(sentinel: RedisServer) -> None:
+    """Sentinel has heard of the replica from the master, which it asks every ten seconds."""
+    end = monotonic() + PATIENCE
+    while sentinel.ask("SENTINEL REPLICAS web") != "*1":
+        assert monotonic() < end
+        await asyncio.sleep(0.05)
+
+
+def replica_has_it(master: RedisServer) -> bool:
+    """Its replica has said so."""
+    return master.ask("WAIT 1 5000") == ":1"
+
+
+async def until_written(web: EngineNamespace) -> str:
+    """A write's stamp, when there is a master again."""
+    end = monotonic() + PATIENCE
+    while True:
+        try:
+            return (await web.put(b"key", b"after", 600.0)).stamp
+        except StoreError:
+            assert monotonic() < end
+            await asyncio.sleep(0.05)
