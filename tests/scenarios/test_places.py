@@ -24,10 +24,19 @@ CLIENT, OTHER = "198.51.100.7", "203.0.113.9"
 
 
 def with_places(folder: Path) -> Tree:
-    write_database(folder / "city.mmdb", {"198.51.100.0/24": CALIFORNIA, "2001:db8::/32": WELLINGTON})
+    write_database(folder / "city.mmdb", {**everybody(CALIFORNIA), "2001:db8::/32": WELLINGTON})
     tree = configuration(workers=1)
     tree["geo"] = {"database": "city.mmdb", "regions": {"west-us": {"country": "US", "subdivisions": ["CA"]}}}
+    tree["groups"]["website"] |= {
+        "weights": {"wellington": 1, "auckland": 0},
+        "rules": [{"name": "canary", "when": {"region": "west-us"}, "weights": {"wellington": 0, "auckland": 1}}],
+    }
     return tree
+
+
+def everybody(record: Any) -> dict[str, Any]:
+    """A client to explain, and all who connect to the edge in these tests."""
+    return {"198.51.100.0/24": record, "127.0.0.0/8": record}
 
 
 async def says(edge: Edge, client: str) -> str:
@@ -73,13 +82,16 @@ async def a_reload_changes_networks_at_once(edge: Edge) -> None:
 
 async def test_a_database_is_swapped_broken_and_mended_while_the_edge_serves(edge: Edge) -> None:
     file = edge.folder / "city.mmdb"
-    write_database(file, {"198.51.100.0/24": TEXAS})
+    assert (await edge.ask()).datacentre == "auckland"
+    write_database(file, everybody(TEXAS))
     await until_place(edge, CLIENT, lambda place: place["subdivision"] == "TX")
+    await edge.wait_for_answer(lambda answer: answer.datacentre == "wellington")
     os.truncate(file, 100)
     wait_until(lambda: "database_refused" in events(edge), "the alarm")
     assert (await edge.api(f"/explain?host={HOST}&client={CLIENT}"))["place"]["subdivision"] == "TX"
-    assert (await edge.ask()).status == 200
-    write_database(file, {"198.51.100.0/24": CALIFORNIA})
+    assert (await edge.ask()).datacentre == "wellington"
+    write_database(file, everybody(CALIFORNIA))
+    await edge.wait_for_answer(lambda answer: answer.datacentre == "auckland")
     await until_place(edge, CLIENT, lambda place: place["subdivision"] == "CA")
     wait_until(lambda: events(edge) == ["database_read", "database_refused", "database_read"], "the end of the alarm")
 

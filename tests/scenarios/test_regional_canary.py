@@ -216,6 +216,16 @@ async def test_explain_says_which_rule_and_why_none(canary_town: Town) -> None:
         assert rule in lines
 
 
+async def test_the_rule_raised_to_20_percent_at_run_time_moves_californians_alone(canary_town: Town) -> None:
+    change = ("weights", "web-tier", "east=80", "west=20", "--rule", RULE, "--reason", "the canary sings")
+    status, _, errors = await canary_town.edge.command(*change)
+    assert status == 0, errors
+    async with peer(canary_town) as proxy:
+        split = await proxy.split(addresses(1200, *CALIFORNIANS))
+        assert 0.14 < split["west"] / split.total() < 0.26  # five standard deviations; a tenth would be under 0.14
+        assert await proxy.split(addresses(200, *OTHERS, *NOBODY_KNOWS)) == {"east": 200}
+
+
 async def test_east_is_lost_and_west_serves_all(canary_town: Town) -> None:
     for name in ("east-1", "east-2"):
         canary_town.origins[name].kill()
