@@ -30,6 +30,8 @@ TOUCHES = 8
 eight messages in that time, and who only heard of it may keep it an eighth longer."""
 REMEMBER_ENDED = 60.0
 """Seconds for which a key that has ended cannot be claimed again by who had not heard of it."""
+CROSSING = 5.0
+"""Seconds within which claims of two workers may cross on their way: then the one that saw the key first is right."""
 SWEEP_EVERY = 30.0
 """Seconds between two looks at all records for those that are over: ten milliseconds for a full table."""
 
@@ -162,6 +164,8 @@ class MemoryTable:
             self._listener.on_gone(record.key, NOBODY)
         elif known is None:
             self._learn(claim, worker, now)
+        elif 0 < known.first - record.first < CROSSING and not claim.moved_from:
+            self._keep(replace(record, last=max(known.last, record.last)), worker)
         elif claim.moved_from == known.datacentre != record.datacentre:
             self._keep(replace(known, datacentre=record.datacentre, last=max(known.last, record.last)), worker)
         else:

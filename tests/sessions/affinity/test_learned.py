@@ -95,6 +95,16 @@ def test_the_first_claim_holds_and_who_came_second_is_told(place: Place) -> None
     assert place.said == [(A, "wellington", 1), (A, "wellington", NOBODY)]
 
 
+def test_of_claims_that_cross_the_one_that_saw_it_first_holds(place: Place) -> None:
+    now = place.clock.wall()
+    place.claim(A, "auckland", worker=2)
+    place.claim(A, "wellington", worker=1, first=now - 0.1)
+    assert place.where(A) == "wellington"
+    assert place.said == [(A, "auckland", 2), (A, "wellington", 1)]
+    place.claim(A, "auckland", worker=2, first=now - 600)
+    assert place.where(A) == "wellington"
+
+
 def test_a_key_moves_from_where_it_is_and_from_nowhere_else(place: Place) -> None:
     place.claim(A, "wellington")
     first = place.clock.wall()
