@@ -55,8 +55,6 @@ UNBUILT = (
     Unbuilt("groups.*.failback.plan", "running a plan"),
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
-    Unbuilt("services.*.affinity", "affinity"),
-    Unbuilt("affinity_keys", "affinity"),
     Unbuilt("sessions", "the sessions and their doors"),
     Unbuilt("replication.bind", "replication"),
     Unbuilt("replication.tls", "replication"),

@@ -54,6 +54,16 @@ def _check_tcp(config: Config, service: Service, place: Place) -> Findings:
         yield Finding((*place, "pool"), message, "an HTTP service has routes instead of pool")
 
 
+def check_affinity(config: Config) -> Findings:
+    """The prefix of a cookie is the edge's to give."""
+    for name, service in config.services.items():
+        cookie = service.affinity.cookie if service.affinity is not None else None
+        if cookie is not None and cookie.lower().startswith(("__host-", "__secure-")):
+            right = cookie.partition("-")[2] or "steer"
+            message = f"must be the name without its prefix, got {cookie}"
+            yield Finding(("services", name, "affinity", "cookie"), message, f"{right}: over TLS it is __Host-{right}")
+
+
 def _check_http(config: Config, service: Service, place: Place) -> Findings:
     if not service.hostnames and not service.pinned_hostnames:
         yield Finding((*place, "hostnames"), "is missing", "a service has hostnames and routes, or pool for TCP")
@@ -87,4 +97,4 @@ def _canonical(hostname: str) -> str:
         return ""
 
 
-CHECKS = (check_references, check_hostnames, check_kinds)
+CHECKS = (check_references, check_hostnames, check_kinds, check_affinity)

@@ -115,8 +115,8 @@ class Reach:
 
 
 def binds(exchange: Exchange, status: int) -> bool:
-    """Whether a response binds its client: not one that failed, and not one that only tried a node out."""
-    return status < 500 and not exchange.verdict.trial
+    """Whether a response binds its client: not one that failed, and not one that only tried a node or a site out."""
+    return status < 500 and not exchange.verdict.trial and exchange.reason != "trickle"
 
 
 def _says_end(name: str, head: RequestHead | ResponseHead) -> bool:

@@ -69,9 +69,8 @@ def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None
     assert result.output.splitlines() == [
         f"{path}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)",
         f"{path}:32: datacentres.auckland.redis: is not built yet (a datacentre's Redis)",
-        f"{path}:66: services.www.affinity: is not built yet (affinity)",
         f"{path}:74: sessions: is not built yet (the sessions and their doors)",
-        f"{path}: no problems, 4 parts not built yet: steer run refuses the file as it is",
+        f"{path}: no problems, 3 parts not built yet: steer run refuses the file as it is",
     ]
 
 

@@ -461,6 +461,13 @@ CONTRADICTIONS = [
         "steer.yaml:33: services.www.affinity: needs exactly one of cookie, header and query",
     ),
     bad(
+        "a prefix that the edge gives",
+        ROUTES,
+        f"{ROUTES}\n    affinity: {{cookie: __Host-steer}}",
+        "steer.yaml:33: services.www.affinity.cookie: must be the name without its prefix, got __Host-steer "
+        "(steer: over TLS it is __Host-steer)",
+    ),
+    bad(
         "a step that does two things",
         "services:\n",
         "plans:\n  go:\n    steps:\n      - {name: both, wait: 1s, plan: go}\nservices:\n",

@@ -47,7 +47,7 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
         ("timeouts: {connect: 1s}", "algorithm: {hash: client}", "pools.web.algorithm"),
         ("two: 50}}", "two: 50}, stable: client}", "groups.website.stable"),
         ("two: 50}}", "two: 50}, trickle: 2%}", "groups.website.trickle"),
-        ("services:", "affinity_keys: {file: keys.yaml}\nservices:", "affinity_keys"),
+        ("services:", "sessions: {memory: {log: always}}\nservices:", "sessions"),
         ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
     ],
 )
@@ -58,9 +58,9 @@ def test_what_asks_for_something_is_named(write: Any, right: str, old: str, new:
 
 
 def test_a_configuration_that_came_from_no_file_is_asked_too() -> None:
-    data = {"version": 1, "edge": {"name": "a"}, "listeners": [], "affinity_keys": {"file": "keys"}}
+    data = {"version": 1, "edge": {"name": "a"}, "listeners": [], "replication": {"bind": "127.0.0.1:9901"}}
     config = Config.model_validate({**data, "datacentres": {}, "pools": {}, "groups": {}, "services": {}})
-    assert [problem.path for problem in unbuilt(config)] == ["affinity_keys"]
+    assert [problem.path for problem in unbuilt(config)] == ["replication.bind"]
 
 
 def automatic(right: str, more: str = "") -> str:

@@ -14,13 +14,11 @@ NOT_BUILT = {
     "active-active.yaml": {
         "datacentres.wellington.redis",
         "datacentres.auckland.redis",
-        "services.www.affinity",
         "sessions",
     },
     "regional-canary.yaml": {
         "datacentres.east.redis",
         "datacentres.west.redis",
-        "services.www.affinity",
         "sessions",
         "plans",
     },
@@ -42,8 +40,6 @@ NOT_BUILT = {
         "groups.tasks-portal.mode",
         "groups.tasks-portal.failover.automatic",
         "groups.tasks-portal.failback.automatic",
-        "services.assistant.affinity",
-        "services.portal.affinity",
         "sessions",
     },
     "pilot-light.yaml": {
@@ -57,7 +53,6 @@ NOT_BUILT = {
         "groups.django.failover.plan",
         "groups.django.failback.plan",
         "groups.django.rpo_probe",
-        "services.app.affinity",
         "plans",
         "drills",
         "notifications",
