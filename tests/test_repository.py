@@ -65,6 +65,7 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
         "docs/compliance.md",
         "docs/design.md",
         "docs/geography.md",
+        "docs/moving.md",
         "docs/peers.md",
     ],
 )
@@ -174,9 +175,7 @@ TESTED_BY = {
     "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",
     "store/redis_check": "tests/store/test_redis_link.py",
-    "store/memory_replication": "tests/store/test_replication.py",
     "store/scripting": "tests/store/test_writes.py",
-    "store/timing": "tests/store/test_namespace.py",
     "worker": "tests/demo/test_show.py",
 }
 

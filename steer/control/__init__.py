@@ -2,6 +2,7 @@
 
     keeper       the one owner of the state: observations and overrides in, numbered snapshots out
     override     what an operator set, with an owner, a reason and perhaps an end; on disk before it is acknowledged
+    groups       where groups are, and what moves or holds them; an operator's move (`moving.py`) is on disk first, too
     event        what happened, for the log and for people
     totals       what the workers counted, summed
     admin API    the only way in for people and programs

@@ -6,14 +6,15 @@ No clock, no disk, no sockets: `now` is wall seconds, `mono` monotonic seconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from steer.control.events import Events, Level
-from steer.steering import groups, penalty, positions
+from steer.steering import automatic, groups, penalty, positions
 from steer.steering.clients import ClientsLeft, stay_of
 from steer.steering.datacentres import DatacentreChange, DatacentreLedger
 from steer.steering.groups import Happening, Record, Records, Scene
+from steer.steering.isolation import LOOK_BACK
 from steer.steering.model import DatacentreState, Group, GroupMode, GroupStatus, Snapshot, Topology
 from steer.steering.positions import Moment, Stage
 from steer.steering.safety import can_take_all
@@ -134,9 +135,21 @@ class Groups:
     def in_use(self) -> dict[str, frozenset[str]]:
         return groups.in_use(self._topology, self.records)
 
+    def take_back_outs(self, mono: float) -> None:
+        """It was the edge that was lost: points of a moment ago are forgotten, with those that they were added to."""
+        self.records = {
+            name: replace(record, penalty=penalty.NONE) if mono - record.penalty.counted <= LOOK_BACK else record
+            for name, record in self.records.items()
+        }
+
+    def wait_anew(self) -> None:
+        """What moves of groups wait for has not been seen: it begins anew."""
+        self.records = {
+            name: replace(record, watch=automatic.moved(record.watch)) for name, record in self.records.items()
+        }
+
     def turn(self, datacentres: DatacentreLedger, snapshot: Snapshot, when: Moment) -> Turned:
         """A turn of the clock for all of them. `snapshot` is the newest one."""
-        self.clients.watch(self._watched(datacentres, when.mono), when.mono)
         ended = self._end_stays(datacentres, when.mono)
         before, self.records = self.records, {}
         for name, group in self._topology.groups.items():
@@ -170,13 +183,15 @@ class Groups:
 
     # The clients that are left...
 
-    def _watched(self, datacentres: DatacentreLedger, mono: float) -> list[tuple[str, str]]:
+    def watch(self, datacentres: DatacentreLedger, mono: float) -> None:
+        """Count the clients where they may stay, from the moment on in which they may: a worker tells of each once."""
         left = [
             (name, record.position.leaving)
             for name, record in self.records.items()
             if record.position is not None and record.position.leaving
         ]
-        return [*left, *((group, datacentre) for group, datacentre, _ in datacentres.stays(mono))]
+        draining = ((group, datacentre) for group, datacentre, _ in datacentres.stays(mono))
+        self.clients.watch((*left, *draining), mono)
 
     def _end_stays(self, datacentres: DatacentreLedger, mono: float) -> bool:
         """Of the drains. True: one has ended."""

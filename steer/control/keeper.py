@@ -329,7 +329,8 @@ class Keeper:
             self._standing.follow(self._standing.nodes.restore(node, now, mono, override.reason), now, mono)
         self._standing.settle(now, mono)
         self._saver.mark()
-        self._changed_at.update(dict.fromkeys(asking.groups_of(self.topology, override.target), mono))
+        if override.kind != "hold":
+            self._changed_at.update(dict.fromkeys(asking.groups_of(self.topology, override.target), mono))
         self._publish_if_new(mono)
 
     def _expire(self, now: float, mono: float) -> None:

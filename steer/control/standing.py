@@ -153,10 +153,14 @@ class Standing:
         if not is_wanted:
             self.groups.count_outs(moved, mono)
         self.nodes.set_usable(usable(self._topology, self.datacentres, self.groups.in_use()))
+        self.groups.watch(self.datacentres, mono)
         return bool(changes or moved)
 
     def turn(self, snapshot: Snapshot, now: float, mono: float) -> Turned:
-        """What time alone changes of the groups."""
+        """What time alone changes of the groups. What an isolated edge sees moves none of them."""
+        if self.isolation.is_isolated:
+            self.groups.wait_anew()
+            return Turned()
         return self.groups.turn(self.datacentres, snapshot, Moment(now, mono))
 
     def tick(self, now: float, mono: float) -> Changes:
@@ -173,6 +177,7 @@ class Standing:
             return ()
         why = "most nodes of most datacentres and every canary are out of reach: nothing is ejected"
         self._events.record("isolated", "edge", why, Level.ERROR)
+        self.groups.take_back_outs(mono)
         return self.nodes.isolate(now, mono)
 
     def _reconnect(self, why: str) -> None:

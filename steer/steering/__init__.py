@@ -15,6 +15,10 @@ operator's word go in; changes come out. What may happen to a node is a table (`
 A node that is *held* is ejected or probing, but the last of its pool: still tried, and counted as unavailable. A
 *drained* node is not expected to run. A datacentre is, for a group, *serving*, *draining* or *out*.
 
+**groups** (`groups.py`): where each group is that is at one datacentre, and how it moves from there, a table too
+(`positions.py`: home, leaving, away, returning); when it does so by itself (`automatic.py`), what holds it
+(`penalty.py`), who is left behind (`clients.py`), which nodes are expected to be down (`standby.py`).
+
 **snapshot**: what the ledgers say at one moment, numbered and immutable, sent to every worker (`wire.py`).
 
 **tables** (`tables.py`, `plan.py`, `preparation.py`, `hosts.py`): the snapshot prepared by a worker, so that a request

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from steer.control.keeper import Keeper
-from steer.steering.model import NodeState
+from steer.steering.model import FailoverRules, GroupMode, NodeState
 from tests.control.keeping import Desk, desk, topology
 from tests.kit.clock import ManualClock
 
@@ -84,3 +85,26 @@ def test_without_canaries_it_is_never_isolated(tmp_path: Path) -> None:
     with desk(tmp_path) as edge:
         lose_everything(edge)
         assert not edge.keeper.may_be_isolated()
+
+
+def test_what_an_isolated_edge_sees_costs_no_points_and_moves_no_group(tmp_path: Path) -> None:
+    made = topology()
+    website = replace(
+        made.groups["website"],
+        mode=GroupMode.ACTIVE_PASSIVE,
+        weights={},
+        order=("wellington", "auckland"),
+        failover=FailoverRules(automatic=True, after=5),
+    )
+    with desk(tmp_path, places=replace(made, groups={**made.groups, "website": website})) as edge:
+        edge.keeper = Keeper(
+            edge.keeper.topology, edge.clock, random.Random(1), edge.snapshots.append, edge.state, edge.events, CANARIES
+        )
+        lose_everything(edge)
+        assert edge.group("api").held == "penalty"
+        edge.keeper.hear_canaries((False, False), edge.clock.monotonic())
+        edge.wait(1)
+        assert edge.group("api").held == ""
+        assert edge.keeper.group_report("api").penalty == 0
+        edge.wait(60, step=1)
+        assert edge.group().at == ""

@@ -107,8 +107,8 @@ def test_where_no_service_has_affinity_there_is_nobody_to_wait_for(tmp_path: Pat
 
 def test_clients_that_workers_meet_are_counted_down_and_when_none_is_left_the_move_is_over(edge: Desk) -> None:
     fail_over(edge)
-    edge.wait(0.1)
     edge.keeper.count(0, {"bound": {"website": {"wellington": [1, 2], "auckland": [9]}}})
+    edge.wait(0.1)
     edge.keeper.count(1, {"bound": {"website": {"wellington": [2, 3]}, "gone": {"wellington": [4]}}})
     assert report(edge).stays == (Stay("wellington", 299.9, 3),)
     edge.wait(59)
@@ -269,6 +269,13 @@ def test_a_held_group_does_not_move_by_itself_and_moves_by_hand(tmp_path: Path) 
         assert edge.keeper.overrides() == ()
 
 
+def test_a_hold_is_no_change_that_a_move_would_have_to_wait_for(tmp_path: Path) -> None:
+    with desk(tmp_path, places=places(pause=5.0)) as edge:
+        hold(edge)
+        fail_over(edge)
+        assert edge.group().at == "auckland"
+
+
 def test_a_failback_by_a_ramp_is_refused_while_it_is_held_and_forced_in_one_step(tmp_path: Path) -> None:
     with desk(tmp_path, places=places(idle=0, failback=FailbackRules(ramp=(10, 100), hold=30))) as edge:
         fail_over(edge)
@@ -355,8 +362,8 @@ def both(tmp_path: Path) -> Iterator[Desk]:
 def test_clients_with_affinity_stay_in_a_datacentre_that_drains_for_a_while(both: Desk) -> None:
     both.drain(datacentre="wellington", group="api")
     assert drained(both).until == both.clock.wall() + 300
-    both.wait(0.1)
     both.keeper.count(0, {"bound": {"api": {"wellington": [1, 2]}}})
+    both.wait(0.1)
     assert report(both, "api").stays == (Stay("wellington", 299.9, 2),)
     both.wait(69)
     assert drained(both).state is DatacentreState.DRAINING
