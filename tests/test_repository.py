@@ -175,7 +175,9 @@ TESTED_BY = {
     "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",
     "store/redis_check": "tests/store/test_redis_link.py",
+    "store/memory_replication": "tests/store/test_replication.py",
     "store/scripting": "tests/store/test_writes.py",
+    "store/timing": "tests/store/test_namespace.py",
     "worker": "tests/demo/test_show.py",
 }
 

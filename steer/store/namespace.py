@@ -1,11 +1,4 @@
-"""`Namespace` over one site's engine: outcomes become the store's errors, time limits and request ids are made here.
-
-    sent --- not_after (engine time): now + 250 ms, by what the engine's clock showed with its last answer
-       \\--- request id: the caller's, or one of ours, so that the link may send a write twice that broke half-way
-
-An engine whose clock has jumped finds a write late that is not. Then the answer has its new time, and the write is sent
-once more by that.
-"""
+"""`Namespace` over one site's engine: limits are checked, requests get ids, outcomes become the store's errors."""
 
 from __future__ import annotations
 
@@ -16,7 +9,6 @@ from hashlib import sha1
 from typing import Literal, TypeVar
 
 from steer.clock import Clock, SystemClock
-from steer.store.clocks import Anchored, is_astray, which_is_wrong
 from steer.store.engine import (
     Answer,
     Change,
@@ -29,7 +21,6 @@ from steer.store.engine import (
     Touch,
 )
 from steer.store.errors import (
-    ClockAstray,
     Conflict,
     EngineDown,
     Fenced,
@@ -45,9 +36,8 @@ from steer.store.limits import check_fields, check_key, check_request, check_val
 from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Written
 from steer.store.stamp import NEVER, is_stamp
 from steer.store.state import record_of
+from steer.store.timing import Timing
 
-WRITE_TIME_MS = 250
-"""What a write has at the engine: as long as the link waits for its answer, so that none takes effect much later."""
 BUCKETS_A_SCAN = 64
 """Buckets that one SCAN looks into at most, where there is little to find."""
 Confirm = Callable[[bytes, str], Awaitable[bool]]
@@ -81,17 +71,13 @@ class EngineNamespace:
         self._space = space
         self._promise = promise
         self._confirm = confirm
-        self._clock = Anchored(clock or SystemClock())
-        # How far the engine's clock is ahead of ours, in ms; None before its first answer.
-        self._skew: int | None = None
+        self._timing = Timing(engine, space, clock or SystemClock())
 
     async def get(self, key: bytes) -> Record | None:
         check_key(key)
-        sent = self._clock.now_ms()
-        reading = await self._engine.read(self._space, key)
-        self._learn(reading.engine_ms, sent)
-        if is_astray(reading.engine_ms, sent, self._clock.now_ms(), self._space.max_ahead_ms):
-            raise self._astray(reading.engine_ms, reading.clock)
+        sent = self._timing.now_ms()
+        reading = await answered(self._engine.read(self._space, key))
+        self._timing.check(reading.engine_ms, sent, reading.clock)
         return record_of(reading.state, reading.engine_ms) if reading.state else None
 
     async def put(
@@ -143,7 +129,7 @@ class EngineNamespace:
         inner, bucket = divmod(cursor, self._space.buckets)
         found: list[bytes] = []
         for _ in range(BUCKETS_A_SCAN):
-            inner, keys = await self._engine.scan(self._space, bucket, inner, match or b"*", count)
+            inner, keys = await answered(self._engine.scan(self._space, bucket, inner, match or b"*", count))
             found += keys
             if not inner:
                 bucket += 1
@@ -162,12 +148,12 @@ class EngineNamespace:
 
     async def local_get(self, key: bytes) -> bytes | None:
         check_key(key)
-        found = await self._engine.local_get(self._space, key)
+        found = await answered(self._engine.local_get(self._space, key))
         return found[0] if found else None
 
     async def local_ttl(self, key: bytes) -> float | None:
         check_key(key)
-        found = await self._engine.local_get(self._space, key)
+        found = await answered(self._engine.local_get(self._space, key))
         return found[1] / 1000 if found else None
 
     async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
@@ -185,52 +171,31 @@ class EngineNamespace:
         check_key(key)
         check_request(request)
         asked = checked_condition(condition)
-        request_id = os.urandom(8) if request is None else sha1(request, usedforsecurity=False).digest()[:8]
+        request_id = request_id_of(change, request)
 
         async def once(terms: Terms) -> tuple[Outcome, Answer]:
             answer = await self._engine.write(self._space, key, change, terms)
-            self._learn(answer.engine_ms, terms.sent_ms)
+            self._timing.learn(answer.engine_ms, terms.sent_ms)
             return answer.outcome, answer
 
-        outcome, answer = await self._in_time(once, asked, request_id)
+        outcome, answer = await self._timing.in_time(once, asked, request_id)
         if outcome is Outcome.OK:
             return answer
         raise self._error(answer, outcome)
 
     async def _locally(self, key: bytes, ask: Callable[[Terms], Awaitable[tuple[Outcome, bool]]]) -> bool:
         check_key(key)
-        outcome, done = await self._in_time(ask, "", b"")
+        outcome, done = await self._timing.in_time(ask, "", b"")
         if outcome is Outcome.LATE:
             raise Late
         if outcome is Outcome.ASTRAY:
-            raise self._astray(await self._engine.time_ms(), NEVER)
+            raise self._timing.astray(await self._engine.time_ms(), NEVER)
         return done
-
-    async def _in_time(
-        self, ask: Callable[[Terms], Awaitable[tuple[Outcome, T]]], condition: str, request: bytes
-    ) -> tuple[Outcome, T]:
-        """Once more if the engine found it late, though our own clock says that it cannot be."""
-        outcome, answer = await ask(await self._terms(condition, request))
-        if outcome is Outcome.LATE:
-            self._learn(await self._engine.time_ms(), self._clock.now_ms())
-            outcome, answer = await ask(await self._terms(condition, request))
-        return outcome, answer
-
-    async def _terms(self, condition: str, request: bytes) -> Terms:
-        if self._skew is None:
-            sent = self._clock.now_ms()
-            self._learn(await self._engine.time_ms(), sent)
-        now = self._clock.now_ms()
-        return Terms(now, now + (self._skew or 0) + WRITE_TIME_MS, condition, request)
-
-    def _learn(self, engine_ms: int, sent_ms: int) -> None:
-        """The engine read its clock between the question and the answer."""
-        self._skew = engine_ms - (sent_ms + self._clock.now_ms()) // 2
 
     @property
     def skew(self) -> float:
         """Seconds that the engine's clock is ahead of this edge's."""
-        return (self._skew or 0) / 1000
+        return self._timing.skew_ms / 1000
 
     def _ttl_ms(self, ttl: float | None) -> int | None:
         return None if ttl is None else self._limited_ms(ttl)
@@ -251,7 +216,7 @@ class EngineNamespace:
             case Outcome.BEHIND:
                 return TooFarBehind(f"{self._space.max_pending} writes wait for site {answer.stamp}")
             case Outcome.ASTRAY:
-                return self._astray(answer.engine_ms, answer.clock)
+                return self._timing.astray(answer.engine_ms, answer.clock)
             case Outcome.KIND:
                 return WrongKind()
             case Outcome.LARGE:
@@ -259,12 +224,6 @@ class EngineNamespace:
             case Outcome.LATE:
                 return Late()
         raise EngineDown(f"the engine answered {outcome}")
-
-    def _astray(self, engine_ms: int, bucket_clock: str) -> ClockAstray:
-        ours = self._clock
-        return ClockAstray(
-            which_is_wrong(engine_ms, ours.now_ms(), ours.wall_ms(), bucket_clock, self._space.max_ahead_ms)
-        )
 
     # The other sites.
 
@@ -279,6 +238,21 @@ class EngineNamespace:
         if self._promise.on_timeout == "degrade":
             return "local"
         raise Indeterminate("another site did not confirm the write in time")
+
+
+async def answered(reading: Awaitable[T]) -> T:
+    """For who only reads, an engine that is too slow is down: there is nothing to be settled."""
+    try:
+        return await reading
+    except Indeterminate as error:
+        raise EngineDown(error.message) from error
+
+
+def request_id_of(change: Change, request: bytes | None) -> bytes:
+    """8 bytes. A touch needs none, because twice is as good as once; and it must not push those of writes out."""
+    if isinstance(change, Touch):
+        return b""
+    return os.urandom(8) if request is None else sha1(request, usedforsecurity=False).digest()[:8]
 
 
 def checked_condition(condition: Condition | None) -> str:

@@ -20,7 +20,7 @@ from bench.scenarios import BY_NAME, SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 needs_peers = pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 2 or not all(shutil.which(name) for name in ("nginx", "haproxy", "wrk")),
+    len(os.sched_getaffinity(0)) < 2 or not all(map(shutil.which, ("nginx", "haproxy", "wrk", "h2load"))),
     reason=f"needs two CPUs and {INSTALL}",
 )
 

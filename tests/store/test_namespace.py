@@ -84,6 +84,13 @@ async def test_one_request_is_one_write_however_long_its_id(web: Namespace) -> N
     assert stamps[0] == stamps[1]
 
 
+async def test_touches_do_not_push_out_the_requests_that_are_known(web: Namespace) -> None:
+    first = await web.put(KEY, b"x", 60.0, request=b"one")
+    for _ in range(9):
+        await web.touch(KEY, 60.0)
+    assert (await web.put(KEY, b"x", 60.0, request=b"one")).stamp == first.stamp
+
+
 async def test_what_is_too_large_is_refused_before_it_is_sent(web: Namespace) -> None:
     for key, value in ((b"k" * 1025, b""), (b"", b""), (b"k", b"x" * (1 << 20 | 1)), (b"k", {b"a": b"x" * (1 << 20)})):
         with pytest.raises(TooLarge):

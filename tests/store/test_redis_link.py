@@ -96,6 +96,8 @@ async def test_a_write_that_timed_out_does_not_happen_later(server: RedisServer)
     server.pause()
     with pytest.raises(Indeterminate):
         await web.put(KEY, b"new", 60.0)
+    with pytest.raises(EngineDown):
+        await web.get(KEY)
     await asyncio.sleep(0.3)  # The write's time is over by now, and it still lies in the engine's socket.
     server.go_on()
     server.wait_until_it_answers()
