@@ -4,6 +4,8 @@
 
 **RESP door** (`resp/`): the store as a Redis, for the session libraries of applications as they are.
 
-A door stands on `steer.store.model.Namespace`. Between them: who may use which namespace (`access.py`), and which keys
-stay in this datacentre (`space.py`).
+**HTTP door** (`http_door/`): the store as resources with ETags, for everything else.
+
+A door stands on `steer.store.model.Namespace`. Between them: who may use which namespace (`access.py`), which keys
+stay in this datacentre (`space.py`), and sealing, so that no engine holds a session in plain text (`sealing.py`).
 """

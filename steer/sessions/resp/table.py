@@ -18,6 +18,9 @@ COMMANDS[b"COMMAND"] = describing.describe(COMMANDS)
 
 KNOWN = ", ".join(sorted(command.name.upper() for command in COMMANDS.values()))
 
+MOST_VALUE = 256 * 1024
+"""Bytes of one value or field. A session of more is a mistake, and would be sent to the other site at each request."""
+
 MOST_QUEUED = 256
 """Commands between MULTI and EXEC. Session libraries send two to five."""
 
@@ -29,6 +32,8 @@ def run(session: Session, words: Words) -> bytes | Awaitable[bytes]:
     """The reply, or what to await for it. Raises `Refusal` and the errors of the store."""
     command = COMMANDS.get(words[0]) or COMMANDS.get(words[0].upper())
     if command is None or not command.takes(words) or (command.needs_user and session.space is None):
+        raise _refuse(session, command, words)
+    if command.is_write and max(map(len, words)) > MOST_VALUE:
         raise _refuse(session, command, words)
     if session.transaction is not None and not command.is_immediate:
         return _queue(session, session.transaction, command, words)
@@ -42,6 +47,8 @@ def _refuse(session: Session, command: Command | None, words: Words) -> Refusal:
         return Refusal(f"ERR unknown command '{shown(words[0])}'; steer's session door knows: {KNOWN}")
     if command is None or (command.needs_user and session.space is None):
         return Refusal("NOAUTH Authentication required.")
+    if command.takes(words):
+        return Refusal(f"ERR a value may have {MOST_VALUE:,} bytes")
     return Refusal(f"ERR wrong number of arguments for '{command.name}' command")
 
 

@@ -14,7 +14,7 @@ from steer.sessions.resp import RespDoor, RespLimits
 from steer.sessions.space import Space
 from steer.store.model import Namespace
 from tests.kit.clock import ManualClock
-from tests.sessions.resp.plain_namespace import PlainNamespace
+from tests.sessions.plain_namespace import PlainNamespace
 
 WITHIN = 5.0
 """Seconds that a test waits for what must come."""

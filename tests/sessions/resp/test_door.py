@@ -16,7 +16,7 @@ from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreErr
 from steer.store.model import Record
 from tests.kit.certificates import Authority
 from tests.kit.clock import ManualClock
-from tests.sessions.resp.plain_namespace import PlainNamespace
+from tests.sessions.plain_namespace import PlainNamespace
 from tests.sessions.resp.talking import WITHIN, Talk, encoded, serving
 
 OK = b"+OK\r\n"
@@ -329,6 +329,18 @@ async def test_over_the_budget_of_all_who_holds_much_goes_and_the_others_stay() 
             while b"connected_clients:3\r\n" not in await other.ask("INFO clients"):
                 pass
         assert 100_000 < served.door.held < 250_000
+
+
+async def test_a_value_too_large_is_refused_and_costs_nothing_else() -> None:
+    async with serving() as served:
+        client = await served.client()
+        large = "v" * 262_145
+        for line in (f"SET a {large}", f"HSET a f {large}", f"SETNX a {large}"):
+            assert await client.ask(line) == b"-ERR a value may have 262,144 bytes\r\n"
+        assert await client.ask("SET a " + large[1:]) == OK
+        await client.ask("MULTI")
+        assert await client.ask(f"SET a {large}") == b"-ERR a value may have 262,144 bytes\r\n"
+        assert (await client.ask("EXEC")).startswith(b"-EXECABORT")
 
 
 async def test_a_reply_has_an_end() -> None:

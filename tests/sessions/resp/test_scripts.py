@@ -8,7 +8,7 @@ import pytest
 from redis.lock import Lock
 
 from steer.sessions.resp.scripts import DIGESTS, MOST_LEARNED, normal
-from tests.sessions.resp.plain_namespace import PlainNamespace
+from tests.sessions.plain_namespace import PlainNamespace
 from tests.sessions.resp.talking import Served, Talk, encoded, serving
 
 PHPREDIS = 'if redis.call("get",KEYS[1]) == ARGV[1] then return redis.call("del",KEYS[1]) else return 0 end'

@@ -6,7 +6,7 @@ import pytest
 
 from steer.store.model import Record
 from tests.kit.clock import ManualClock
-from tests.sessions.resp.plain_namespace import PlainNamespace
+from tests.sessions.plain_namespace import PlainNamespace
 from tests.sessions.resp.talking import serving
 
 
