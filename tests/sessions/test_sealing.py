@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +11,7 @@ from steer.sessions.affinity.keyring import Key, KeyState, Ring
 from steer.sessions.sealing import ALARM_EVERY, OVERHEAD, SealedNamespace, Seals
 from steer.store.errors import Conflict, StoreError
 from tests.kit.clock import ManualClock
-from tests.sessions.plain_namespace import PlainNamespace
+from tests.sessions.memory import MemoryNamespace
 
 FIRST = Key("00000001", b"a" * 32, KeyState.ACTIVE, made=0.0)
 SECOND = Key("00000002", b"b" * 32, KeyState.NEXT, made=1.0)
@@ -20,26 +23,43 @@ ROTATED = Ring((replace(FIRST, state=KeyState.OLD), replace(SECOND, state=KeySta
 class Edge:
     """A sealed namespace over `engine`, whose ring can be changed."""
 
-    def __init__(self, engine: PlainNamespace, ring: Ring = RING, name: str = "web", *, hides: bool = False) -> None:
-        self.ring = ring
-        self.sealed = SealedNamespace(engine, Seals(name, lambda: self.ring), engine.clock, hides_keys=hides)
+    def __init__(
+        self, engine: MemoryNamespace, clock: ManualClock | None = None, name: str = "web", *, hides: bool = False
+    ) -> None:
+        self.ring = RING
+        self.sealed = SealedNamespace(engine, Seals(name, lambda: self.ring), clock or ManualClock(), hides_keys=hides)
 
 
 @pytest.fixture
-def engine() -> PlainNamespace:
-    return PlainNamespace(ManualClock())
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def held_by(engine: PlainNamespace) -> bytes:
-    """Everything that the engine knows, in one."""
-    parts = [b"%b" % key for key in (*engine.records, *engine.local)]
-    for record in engine.records.values():
-        values = [record.value] if isinstance(record.value, bytes) else [*record.value.values()]
-        parts += values
-    return b"|".join(parts)
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "store.log"
 
 
-async def test_what_is_put_comes_back_and_the_engine_never_sees_it(engine: PlainNamespace) -> None:
+@pytest.fixture
+async def engine(clock: ManualClock, log: Path) -> AsyncIterator[MemoryNamespace]:
+    namespace = MemoryNamespace(clock, log)
+    yield namespace
+    await namespace.engine.close()
+
+
+def held_by(log: Path) -> bytes:
+    """All that the engine has on its disk."""
+    return log.read_bytes()
+
+
+async def value_of(engine: MemoryNamespace, key: bytes) -> Any:
+    """As the engine has it."""
+    record = await engine.get(key)
+    assert record is not None
+    return record.value
+
+
+async def test_what_is_put_comes_back_and_the_engines_file_never_sees_it(engine: MemoryNamespace, log: Path) -> None:
     edge = Edge(engine).sealed
     await edge.put(b"k", b"plaintext", 100)
     await edge.put_fields(b"h", {b"name": b"plaintext"}, (), 100)
@@ -49,71 +69,68 @@ async def test_what_is_put_comes_back_and_the_engine_never_sees_it(engine: Plain
     assert plain.value == b"plaintext"
     assert fields is not None
     assert fields.value == {b"name": b"plaintext", b"more": b"plaintext"}
-    assert b"plain" not in held_by(engine)
+    assert b"name" in held_by(log)
+    assert b"plain" not in held_by(log)
 
 
-async def test_two_seals_of_one_value_are_different_and_of_a_fixed_cost(engine: PlainNamespace) -> None:
+async def test_two_seals_of_one_value_are_different_and_of_a_fixed_cost(engine: MemoryNamespace) -> None:
     edge = Edge(engine).sealed
     await edge.put(b"k", b"v", 100)
-    first = engine.records[b"k"].value
+    first = await value_of(engine, b"k")
     await edge.put(b"k", b"v", 100)
-    assert first != engine.records[b"k"].value
+    assert first != await value_of(engine, b"k")
     assert len(first) == 1 + OVERHEAD
 
 
 @pytest.mark.parametrize("at", [0, 1, 5, 20, -1])
 async def test_a_value_that_was_changed_is_a_miss_and_an_alarm(
-    engine: PlainNamespace, at: int, caplog: pytest.LogCaptureFixture
+    engine: MemoryNamespace, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     edge = Edge(engine).sealed
     await edge.put(b"secret-id", b"v", 100)
-    sealed = engine.records[b"secret-id"].value
-    assert isinstance(sealed, bytes)
-    changed = bytearray(sealed)
+    changed = bytearray(await value_of(engine, b"secret-id"))
     changed[at] ^= 1
-    engine.records[b"secret-id"] = replace(engine.records[b"secret-id"], value=bytes(changed))
+    await engine.put(b"secret-id", bytes(changed), 100)
     assert await edge.get(b"secret-id") is None
     assert edge.unopened == 1
     assert "counts as absent: a value" in caplog.text
     assert "secret-id" not in caplog.text
 
 
-async def test_a_value_that_was_moved_to_another_place_is_a_miss(engine: PlainNamespace) -> None:
+async def test_a_value_that_was_moved_to_another_place_is_a_miss(engine: MemoryNamespace) -> None:
     web, shop = Edge(engine).sealed, Edge(engine, name="shop").sealed
     await web.put(b"a", b"v", 100)
-    engine.records[b"b"] = engine.records[b"a"]
+    await engine.put(b"b", await value_of(engine, b"a"), 100)
     assert await web.get(b"b") is None
     assert await shop.get(b"a") is None
     await web.put(b"h", {b"role": b"user", b"name": b"admin"}, 100)
-    fields = engine.records[b"h"].value
-    assert isinstance(fields, dict)
-    engine.records[b"h"] = replace(engine.records[b"h"], value={**fields, b"role": fields[b"name"]})
+    fields = await value_of(engine, b"h")
+    await engine.put_fields(b"h", {b"role": fields[b"name"]}, (), None)
     assert await web.get(b"h") is None
-    engine.records[b"a"] = replace(engine.records[b"a"], value={b"": engine.records[b"a"].value})  # type: ignore[dict-item]
+    await engine.put(b"a", {b"": await value_of(engine, b"a")}, 100)
     assert await web.get(b"a") is None
 
 
-async def test_what_was_written_without_a_seal_is_a_miss(engine: PlainNamespace) -> None:
+async def test_what_was_written_without_a_seal_is_a_miss(engine: MemoryNamespace) -> None:
     await engine.put(b"k", b"written by somebody else, without a seal", 100)
     assert await Edge(engine).sealed.get(b"k") is None
 
 
 async def test_alarms_are_counted_and_said_once_a_minute(
-    engine: PlainNamespace, caplog: pytest.LogCaptureFixture
+    engine: MemoryNamespace, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    edge = Edge(engine).sealed
+    edge = Edge(engine, clock).sealed
     await engine.put(b"k", b"", 1000)
     for _ in range(3):
         await edge.get(b"k")
     assert len(caplog.records) == 1
-    assert isinstance(engine.clock, ManualClock)
-    engine.clock.advance(ALARM_EVERY)
+    clock.advance(ALARM_EVERY)
     await edge.get(b"k")
     assert (len(caplog.records), edge.unopened) == (2, 4)
 
 
 @pytest.mark.parametrize("hides", [False, True])
-async def test_a_rotation_logs_nobody_out_at_any_step(engine: PlainNamespace, hides: bool) -> None:
+async def test_a_rotation_logs_nobody_out_at_any_step(engine: MemoryNamespace, hides: bool) -> None:
     """Two edges: one learns of each step of the rotation after the other."""
     first, second = Edge(engine, hides=hides), Edge(engine, hides=hides)
     await first.sealed.put(b"old", b"1", 1000)
@@ -130,13 +147,14 @@ async def test_a_rotation_logs_nobody_out_at_any_step(engine: PlainNamespace, hi
     for edge in (first, second):
         assert await edge.sealed.touch(b"old", 500)
         assert await edge.sealed.get(b"both") is not None
-    assert len(engine.records) == 3
+    assert hides is (len(set(await engine.keys()) & {b"old", b"new", b"both"}) == 0)
+    assert len(await engine.keys()) == 3
     assert await second.sealed.delete(b"old")
     assert await first.sealed.get(b"old") is None
 
 
 async def test_a_key_that_is_gone_from_the_ring_makes_its_values_misses(
-    engine: PlainNamespace, caplog: pytest.LogCaptureFixture
+    engine: MemoryNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     edge = Edge(engine)
     await edge.sealed.put(b"k", b"v", 100)
@@ -145,7 +163,7 @@ async def test_a_key_that_is_gone_from_the_ring_makes_its_values_misses(
     assert "sealed with key 00000001, which is not in the ring" in caplog.text
 
 
-async def test_hidden_ids_are_nowhere_in_the_engine(engine: PlainNamespace) -> None:
+async def test_hidden_ids_are_nowhere_in_the_engines_file(engine: MemoryNamespace, log: Path) -> None:
     edge = Edge(engine, hides=True).sealed
     await edge.put(b"session-id", b"v", 100)
     await edge.put_fields(b"session-id-2", {b"f": b"v"}, (), 100)
@@ -153,13 +171,14 @@ async def test_hidden_ids_are_nowhere_in_the_engine(engine: PlainNamespace) -> N
     assert await edge.local_get(b"session-id_LOCK") == b"holder"
     assert await edge.local_ttl(b"session-id_LOCK") == 10
     assert await edge.local_touch(b"session-id_LOCK", 20, if_value=b"holder")
-    assert b"session-id" not in held_by(engine)
     assert await edge.local_delete(b"session-id_LOCK", if_value=b"holder")
     with pytest.raises(StoreError, match="hash_keys"):
         await edge.scan(0, None, 10)
+    assert len(held_by(log)) > 100
+    assert b"session-id" not in held_by(log)
 
 
-async def test_conditions_and_what_was_there_before_work_as_without_a_seal(engine: PlainNamespace) -> None:
+async def test_conditions_and_what_was_there_before_work_as_without_a_seal(engine: MemoryNamespace) -> None:
     edge = Edge(engine).sealed
     written = await edge.put(b"k", b"1", 100)
     again = await edge.put(b"k", b"2", 100, condition=written.stamp, want_previous=True)

@@ -14,7 +14,7 @@ from steer.sessions.resp import RespDoor, RespLimits
 from steer.sessions.space import Space
 from steer.store.model import Namespace
 from tests.kit.clock import ManualClock
-from tests.sessions.plain_namespace import PlainNamespace
+from tests.sessions.memory import MemoryNamespace
 
 WITHIN = 5.0
 """Seconds that a test waits for what must come."""
@@ -54,7 +54,7 @@ async def serving(
     clock: ManualClock | None = None,
 ) -> AsyncIterator[Served]:
     clock = clock or ManualClock()
-    namespaces = namespaces or {"web": PlainNamespace(clock)}
+    namespaces = namespaces or {"web": MemoryNamespace(clock)}
     spaces = {name: Space(name, each, 28_800.0, clock, LOCAL_KEYS) for name, each in namespaces.items()}
     door = RespDoor(spaces, Access(holders or {}, "users"), limits, clock=clock)
     sock = listening()

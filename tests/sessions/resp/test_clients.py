@@ -16,7 +16,7 @@ from redis.exceptions import AuthenticationError, LockError, ResponseError, Watc
 
 from steer.sessions.access import Holder
 from tests.kit.clock import ManualClock
-from tests.sessions.plain_namespace import PlainNamespace
+from tests.sessions.memory import MemoryNamespace
 from tests.sessions.resp.talking import Served, serving
 from tests.sessions.resp.test_door import hash_of
 
@@ -148,18 +148,19 @@ async def test_phps_session_handler_with_locking_keeps_its_sessions() -> None:
         return out.decode()
 
     clock = ManualClock()
-    namespace = PlainNamespace(clock)
+    namespace = MemoryNamespace(clock)
     holders = {"php": Holder(hash_of("word"), "web")}
     async with serving({"web": namespace}, holders, clock=clock) as served:
         id = await php(CREATE)
-        assert [*namespace.records] == [f"PHPREDIS_SESSION:{id}".encode()]
+        assert await namespace.keys() == [f"PHPREDIS_SESSION:{id}".encode()]
         await asyncio.gather(*(php(COUNT, id) for _ in range(4)))
         assert await php(READ, id) == "40"
         renewed = await php(RENEW, id)
         assert renewed != id
         assert await php(READ, renewed) == "40"
-        assert [*namespace.records] == [f"PHPREDIS_SESSION:{renewed}".encode()]
+        assert await namespace.keys() == [f"PHPREDIS_SESSION:{renewed}".encode()]
         assert await php(STRICT) != "nonexistent"
         assert await php(DESTROY, renewed) == "gone"
-        assert f"PHPREDIS_SESSION:{renewed}".encode() not in namespace.records
-        assert namespace.local == {}
+        assert f"PHPREDIS_SESSION:{renewed}".encode() not in await namespace.keys()
+        for each in (id, renewed):
+            assert await namespace.local_get(f"PHPREDIS_SESSION:{each}_LOCK".encode()) is None

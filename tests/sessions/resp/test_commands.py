@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.kit.redis import RedisServer, needs_redis
 from tests.sessions.resp.talking import Talk, serving
 
 NULL, OK, ZERO, ONE = "$-1", "+OK", ":0", ":1"
@@ -281,21 +278,8 @@ CONVERSATIONS: dict[str, Lines] = {
 
 @pytest.fixture(scope="module")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    folder: Path = tmp_path_factory.mktemp("redis")
-    redis = subprocess.Popen([program, *words], cwd=folder, stdout=subprocess.PIPE, text=True)
-    assert redis.stdout is not None
-    with redis.stdout as lines:
-        assert any("Ready to accept connections" in line for line in lines)
-        yield port
-        redis.terminate()
-    redis.wait(timeout=10)
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server.port
 
 
 async def converse(client: Talk, lines: Lines) -> None:
@@ -315,6 +299,7 @@ async def test_the_door_says_what_redis_says(name: str) -> None:
         await converse(client, CONVERSATIONS[name])
 
 
+@needs_redis
 @pytest.mark.parametrize("name", CONVERSATIONS)
 async def test_redis_says_it_too(name: str, redis_port: int) -> None:
     client = Talk(*await asyncio.open_connection("127.0.0.1", redis_port))

@@ -16,7 +16,7 @@ from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreErr
 from steer.store.model import Record
 from tests.kit.certificates import Authority
 from tests.kit.clock import ManualClock
-from tests.sessions.plain_namespace import PlainNamespace
+from tests.sessions.memory import MemoryNamespace
 from tests.sessions.resp.talking import WITHIN, Talk, encoded, serving
 
 OK = b"+OK\r\n"
@@ -31,7 +31,7 @@ def hash_of(secret: str) -> str:
 USERS = {"shop": Holder(hash_of("s3cret"), "shop"), "default": Holder(hash_of("word"), "web")}
 
 
-class Broken(PlainNamespace):
+class Broken(MemoryNamespace):
     """Its reads raise `problem`, or hang where there is none."""
 
     def __init__(self, problem: StoreError | None) -> None:
@@ -50,7 +50,7 @@ class Broken(PlainNamespace):
 
 async def test_a_user_reaches_the_records_of_its_own_namespace_only() -> None:
     clock = ManualClock()
-    namespaces = {"web": PlainNamespace(clock), "shop": PlainNamespace(clock)}
+    namespaces = {"web": MemoryNamespace(clock), "shop": MemoryNamespace(clock)}
     async with serving(namespaces, USERS) as served:
         shop, web = await served.client(), await served.client()
         assert await shop.ask("AUTH shop s3cret") == OK
@@ -64,7 +64,7 @@ async def test_a_user_reaches_the_records_of_its_own_namespace_only() -> None:
 
 async def test_a_transaction_does_not_go_along_to_another_namespace() -> None:
     clock = ManualClock()
-    namespaces = {"web": PlainNamespace(clock), "shop": PlainNamespace(clock)}
+    namespaces = {"web": MemoryNamespace(clock), "shop": MemoryNamespace(clock)}
     async with serving(namespaces, USERS) as served:
         client = await served.client()
         for line in ("AUTH word", "MULTI", "SET a 1", "RESET", "AUTH shop s3cret"):
@@ -203,7 +203,7 @@ async def test_a_store_that_hangs_costs_each_command_its_patience_and_the_connec
 
 
 async def test_a_defect_is_an_error_and_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    class Defective(PlainNamespace):
+    class Defective(MemoryNamespace):
         async def get(self, key: bytes) -> Record | None:
             raise ZeroDivisionError
 

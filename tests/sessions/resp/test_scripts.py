@@ -8,8 +8,7 @@ import pytest
 from redis.lock import Lock
 
 from steer.sessions.resp.scripts import DIGESTS, MOST_LEARNED, normal
-from tests.sessions.plain_namespace import PlainNamespace
-from tests.sessions.resp.talking import Served, Talk, encoded, serving
+from tests.sessions.resp.talking import Talk, encoded, serving
 
 PHPREDIS = 'if redis.call("get",KEYS[1]) == ARGV[1] then return redis.call("del",KEYS[1]) else return 0 end'
 REDSYNC = """
@@ -34,12 +33,6 @@ KEYS = ["s1_LOCK", "plain"]
 async def run(client: Talk, text: str, *words: str) -> bytes:
     client.writer.write(encoded(b"EVAL", text.encode(), b"1", *(word.encode() for word in words)))
     return await client.reply()
-
-
-def local_keys(served: Served) -> list[bytes]:
-    namespace = served.namespaces["web"]
-    assert isinstance(namespace, PlainNamespace)
-    return [*namespace.local]
 
 
 @pytest.mark.parametrize("text", [PHPREDIS, LARAVEL, Lock.LUA_RELEASE_SCRIPT])
@@ -86,7 +79,8 @@ async def test_a_lock_is_never_among_the_replicated_records() -> None:
     async with serving() as served:
         client = await served.client()
         await client.ask("SET s1_LOCK mine NX PX 10000")
-        assert local_keys(served) == [b"s1_LOCK"]
+        assert await served.namespaces["web"].local_get(b"s1_LOCK") == b"mine"
+        assert await served.namespaces["web"].get(b"s1_LOCK") is None
         assert await client.ask("GET s1_LOCK") == b"$4\r\nmine\r\n"
         assert await client.ask("TYPE s1_LOCK") == b"+string\r\n"
         assert await client.ask("SCAN 0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
@@ -98,7 +92,7 @@ async def test_a_lock_is_never_among_the_replicated_records() -> None:
         assert await client.ask("PERSIST s1_LOCK") == b":1\r\n"
         assert await client.ask("TTL s1_LOCK") == b":28800\r\n"
         assert await client.ask("DEL s1_LOCK") == b":1\r\n"
-        assert local_keys(served) == []
+        assert await served.namespaces["web"].local_get(b"s1_LOCK") is None
 
 
 @pytest.mark.parametrize("line", ["HSET s1_LOCK f v", "GETSET s1_LOCK x", "SET s1_LOCK x XX", "APPEND s1_LOCK x"])

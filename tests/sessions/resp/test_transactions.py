@@ -6,11 +6,11 @@ import pytest
 
 from steer.store.model import Record
 from tests.kit.clock import ManualClock
-from tests.sessions.plain_namespace import PlainNamespace
+from tests.sessions.memory import MemoryNamespace
 from tests.sessions.resp.talking import serving
 
 
-class Contended(PlainNamespace):
+class Contended(MemoryNamespace):
     """Another client changes every record right after it was read, so many times."""
 
     times = 0
