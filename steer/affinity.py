@@ -38,8 +38,8 @@ class LearnedKeys:
     def find(self, key: bytes) -> Entry | None:
         return self._known.find(digest(self._service, key), self._affinity)
 
-    def id_of(self, key: bytes) -> int:
-        return id_of(digest(self._service, key))
+    def id_of(self, entry: Entry) -> int:
+        return id_of(entry.key)
 
     def learn(self, key: bytes, datacentre: str, client: str) -> None:
         self._known.learn(digest(self._service, key), self._service, datacentre, self._affinity, client)

@@ -98,7 +98,9 @@ def test_a_learned_key_goes_from_a_worker_through_control_to_another_and_outlive
     entry = keys[1].find(b"conversation-1")
     assert entry is not None
     assert entry.datacentre == "auckland"
-    assert keys[0].id_of(b"conversation-1") == keys[1].id_of(b"conversation-1")
+    own = keys[0].find(b"conversation-1")
+    assert own is not None
+    assert keys[0].id_of(own) == keys[1].id_of(entry)
     control.close()
 
     workers[1] = WorkerAffinity(clock, None)

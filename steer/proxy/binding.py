@@ -68,7 +68,7 @@ class Keys(Protocol[E]):
     """The learned keys of one service."""
 
     def find(self, key: bytes) -> E | None: ...
-    def id_of(self, key: bytes) -> int:
+    def id_of(self, entry: E) -> int:
         """An int64."""
 
     def learn(self, key: bytes, datacentre: str, client: str) -> None: ...
@@ -158,10 +158,12 @@ class CookieBinding(Binding, Generic[T]):
         ticket = self._ticket = binder.jar.open(own[0], secure) if len(own) == 1 else None
         if ticket is not None:
             self.bound = Bound(ticket.datacentre, ticket.node)
-            exchange.plane.leaving.note(exchange.entry.group, ticket.datacentre, ticket.id, binder.affinity.idle)
+            leaving = exchange.plane.leaving
+            if leaving.is_counting:
+                leaving.note(exchange.entry.group, ticket.datacentre, ticket.id, binder.affinity.idle)
 
     def clean(self, head: ResponseHead) -> None:
-        if self._binder.name in b"".join(head.lines):
+        if b"".join(head.lines).find(self._binder.name) >= 0:
             head.lines = drop_set_cookies(head.lines, self._binder.names)
 
     def answer(self, exchange: Exchange, head: ResponseHead) -> None:
@@ -229,8 +231,10 @@ class KeyBinding(Binding, Generic[E]):
         entry = self._entry = binder.keys.find(key)
         if entry is not None:
             self.bound = Bound(entry.datacentre)
-            id = binder.keys.id_of(key)
-            exchange.plane.leaving.note(exchange.entry.group, entry.datacentre, id, binder.affinity.idle)
+            leaving = exchange.plane.leaving
+            if leaving.is_counting:
+                id = binder.keys.id_of(entry)
+                leaving.note(exchange.entry.group, entry.datacentre, id, binder.affinity.idle)
 
     def answer(self, exchange: Exchange, head: ResponseHead) -> None:
         binder, entry, status = self._binder, self._entry, head.status

@@ -1,6 +1,6 @@
 """Who is still bound to a datacentre that drains, or that its group has left: counted for the count-down.
 
-Costs a look at the snapshot for each request of a bound client, and nothing for all others.
+While no datacentre does, a request of a bound client costs one look at `is_counting`, and others nothing.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ class Leaving:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._places: frozenset[tuple[str, str]] = frozenset()
+        self.is_counting = False
+        """Any datacentre is left or drains."""
         self._told: dict[tuple[str, str], dict[int, float]] = {}
         self._news: dict[str, dict[str, list[int]]] = {}
 
     def follow(self, snapshot: Snapshot) -> None:
         """Of the datacentres that are not left any more nothing is counted."""
         self._places = frozenset(_left(snapshot))
+        self.is_counting = bool(self._places)
         self._told = {place: ids for place, ids in self._told.items() if place in self._places}
         for place in self._places:
             self._told.setdefault(place, {})
 
     def note(self, group: str, datacentre: str, id: int, idle: float) -> None:
         """A request of a client that is bound there; `idle` (seconds) is its service's."""
-        if not self._places or (group, datacentre) not in self._places:
+        if (group, datacentre) not in self._places:
             return
         told, now = self._told[group, datacentre], self._clock.monotonic()
         last = told.get(id)
