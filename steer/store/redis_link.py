@@ -9,8 +9,8 @@ request id. An engine that was too slow is **suspect**: one command in half a se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,15 +22,20 @@ from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError, Red
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from steer.clock import Clock, SystemClock
-from steer.store.errors import EngineDown, Indeterminate
+from steer.store.errors import EngineDown, Indeterminate, StoreError
 from steer.store.scripting import script
 
 Reply = Any
+Command = tuple[bytes | str | int, ...]
 TIMEOUT: Final = 0.25
 """Seconds to connect and to answer. A session read is part of a page load; a Redis of the same site answers in 1 ms."""
 PROBE_EVERY: Final = 0.5
-CONNECTIONS: Final = 64
-"""More in flight than this only queue inside the engine, which has one thread."""
+CONNECTIONS: Final = 4
+"""More in flight only queue inside the engine, which has one thread; fewer would wait for one large reply."""
+TOGETHER: Final = 64
+"""Groups of commands sent at once."""
+QUEUED: Final = 4096
+"""About 0.2 s of an engine's time: who came later would not be answered in time."""
 LONGEST_WAIT: Final = 1.0
 """Seconds that an XREAD may block."""
 
@@ -80,7 +85,8 @@ class RedisLink:
         self._clock = clock or SystemClock()
         self._pool = pool_of(place, place.timeout)
         self._waiting = pool_of(place, LONGEST_WAIT + place.timeout)
-        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._queue: deque[tuple[Sequence[Command], asyncio.Future[list[Reply]]]] = deque()
+        self._senders: set[asyncio.Task[None]] = set()
         self._suspect_until = 0.0
         self._is_suspect = False
 
@@ -96,38 +102,69 @@ class RedisLink:
         """One command's reply."""
         return (await self.call_all([command]))[0]
 
-    async def call_all(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+    async def call_all(self, commands: Sequence[Command]) -> list[Reply]:
         """Their replies, in one round trip. The first reply that is an error is raised."""
         self._refuse_if_suspect()
-        try:
-            async with self._place_in_queue():
-                return await self._once_or_twice(commands)
-        except NoScriptError:
-            raise
-        except ResponseError as error:
-            raise await self._refused(error) from error
+        if len(self._queue) >= QUEUED:
+            raise EngineDown(f"{self._place} has {QUEUED} commands to answer already")
+        answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        self._queue.append((commands, answer))
+        self._send_soon()
+        return await self._checked(await answer)
 
     async def wait(self, *command: bytes | str | int) -> Reply:
         """A command that blocks at the engine, for at most `LONGEST_WAIT`."""
         self._refuse_if_suspect()
-        return (await self._exchange(self._waiting, [command]))[0]
+        return (await self._checked(await self._exchange(self._waiting, [command])))[0]
 
-    async def _once_or_twice(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+    # What is asked for at the same time is sent together: a connection's round trip is most of a command's cost.
+
+    def _send_soon(self) -> None:
+        if len(self._senders) < CONNECTIONS:
+            sender = asyncio.get_running_loop().create_task(self._send(), name="store engine sender")
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+
+    async def _send(self) -> None:
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
+            try:
+                replies = iter(await self._once_or_twice([each for commands, _ in batch for each in commands]))
+            except StoreError as error:
+                for _, answer in batch:
+                    settle(answer, error)
+                self._turn_away()
+            else:
+                for commands, answer in batch:
+                    settle(answer, [next(replies) for _ in commands])
+
+    def _turn_away(self) -> None:
+        """Who waits behind a batch that the engine did not answer need not find out for himself."""
+        while self._is_suspect and self._queue:
+            _, answer = self._queue.popleft()
+            settle(answer, EngineDown(f"{self._place} does not answer"))
+
+    async def _once_or_twice(self, commands: Sequence[Command]) -> list[Reply]:
         try:
             return await self._exchange(self._pool, commands)
         except Broken:
             return await self._exchange(self._pool, commands)
 
-    async def _exchange(self, pool: ConnectionPool, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+    async def _exchange(self, pool: ConnectionPool, commands: Sequence[Command]) -> list[Reply]:
         connection = await self._connect(pool)
         try:
             replies = await self._converse(connection, commands)
         finally:
             await pool.release(connection)
         self._is_suspect = False
+        return replies
+
+    async def _checked(self, replies: list[Reply]) -> list[Reply]:
         for reply in replies:
-            if isinstance(reply, ResponseError):
+            if isinstance(reply, NoScriptError):
                 raise reply
+            if isinstance(reply, ResponseError):
+                raise await self._refused(reply) from reply
         return replies
 
     async def _connect(self, pool: ConnectionPool) -> Connection:
@@ -138,7 +175,7 @@ class RedisLink:
             raise EngineDown(f"{self._place} cannot be reached: {error}") from error
         return connection
 
-    async def _converse(self, connection: Connection, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Reply]:
+    async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Whatever interrupts this leaves replies behind: then the connection is of no more use."""
         try:
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
@@ -171,21 +208,6 @@ class RedisLink:
             await self._pool.disconnect(inuse_connections=False)
         return EngineDown(f"{self._place} refuses: {error}")
 
-    @asynccontextmanager
-    async def _place_in_queue(self) -> AsyncIterator[None]:
-        if self._room.locked():
-            try:
-                async with asyncio.timeout(self._place.timeout):
-                    await self._room.acquire()
-            except TimeoutError as error:
-                raise EngineDown(f"{self._place} has {CONNECTIONS} commands to answer already") from error
-        else:
-            await self._room.acquire()
-        try:
-            yield
-        finally:
-            self._room.release()
-
     def _suspect(self) -> None:
         self._is_suspect = True
         self._suspect_until = self._clock.monotonic() + PROBE_EVERY
@@ -199,12 +221,23 @@ class RedisLink:
         self._suspect_until = now + PROBE_EVERY
 
     async def close(self) -> None:
-        """Ends every connection."""
+        """Ends every connection, after what is under way."""
+        await asyncio.gather(*self._senders)
         for pool in (self._pool, self._waiting):
             await pool.disconnect()
             if isinstance(pool, SentinelConnectionPool):
                 for sentinel in pool.sentinel_manager.sentinels:
                     await sentinel.aclose()
+
+
+def settle(answer: asyncio.Future[list[Reply]], outcome: list[Reply] | StoreError) -> None:
+    """Unless who asked has gone."""
+    if answer.done():
+        return
+    if isinstance(outcome, StoreError):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
 
 
 class Broken(Indeterminate):

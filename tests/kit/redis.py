@@ -75,6 +75,13 @@ class RedisServer:
         except OSError:
             return ""
 
+    def ask_all(self, command: str) -> str:
+        """The whole of a reply that is one bulk string."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            connection.sendall(command.encode() + b"\r\n")
+            file = connection.makefile("rb")
+            return file.read(int(file.readline()[1:])).decode()
+
     @property
     def process(self) -> subprocess.Popen[bytes]:
         assert self._process

@@ -15,7 +15,7 @@ from steer.store.errors import EngineDown, Indeterminate, StoreError
 from steer.store.layout import Space
 from steer.store.namespace import EngineNamespace
 from steer.store.redis_engine import RedisEngine
-from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, RedisLink, RedisPlace
+from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, QUEUED, RedisLink, RedisPlace
 from tests.kit.clock import ManualClock
 from tests.kit.redis import RedisServer, free_port, needs_redis
 from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
@@ -155,8 +155,16 @@ async def test_nobody_there_is_down(clock: ManualClock) -> None:
 
 async def test_many_at_once_share_a_bounded_number_of_connections(real: RedisEngine, server: RedisServer) -> None:
     await put(real, KEY, b"x")
-    values = await asyncio.gather(*(value(real, KEY) for _ in range(CONNECTIONS * 4)))
-    assert values == [b"x"] * (CONNECTIONS * 4)
+    values = await asyncio.gather(*(value(real, KEY) for _ in range(500)))
+    assert values == [b"x"] * 500
+    assert int(server.ask_all("INFO clients").split("connected_clients:")[1].split()[0]) <= CONNECTIONS + 1
+
+
+async def test_more_than_can_be_answered_in_time_is_refused_at_once(real: RedisEngine) -> None:
+    await put(real, KEY, b"x")
+    asked = await asyncio.gather(*(value(real, KEY) for _ in range(QUEUED + 10)), return_exceptions=True)
+    assert sum(isinstance(each, EngineDown) for each in asked) == 10
+    assert asked[0] == b"x"
 
 
 async def test_a_caller_that_gives_up_leaves_no_answer_for_the_next(real: RedisEngine) -> None:
