@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 
 from steer.store.errors import StoreError
 from steer.store.layout import Space
@@ -15,6 +17,7 @@ from steer.store.stamp import parts_of
 from tests.kit.redis import RedisSentinel, RedisServer, needs_redis
 
 PATIENCE = 30.0
+T = TypeVar("T")
 PAIRED = Space("web", site=1, peers=(2,))
 
 
@@ -27,18 +30,22 @@ async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path
     ):
         engine = RedisEngine(RedisLink(RedisPlace(sentinels=(("127.0.0.1", sentinel.port),), service="web")))
         web = EngineNamespace(engine, PAIRED)
-        await until_known(sentinel)
-        first = await web.put(b"key", b"before", 600.0)
-        before = await engine.position(PAIRED, PAIRED.bucket_of(b"key"))
-        assert replica_has_it(master)
-        master.kill()
-        second = await until_written(web)
-        after = await engine.position(PAIRED, PAIRED.bucket_of(b"key"))
-        assert second > first.stamp
-        assert (after.generation, after.sequence) == (before.generation, before.sequence + 1)
-        assert parts_of(after.clock) >= parts_of(before.clock)
-        assert await engine.check() == []
-        await engine.close()
+        bucket = PAIRED.bucket_of(b"key")
+        try:
+            await until_known(sentinel)
+            first = await insist(lambda: web.put(b"key", b"before", 600.0))
+            before = await insist(lambda: engine.position(PAIRED, bucket))
+            assert replica_has_it(master)
+            master.kill()
+            second = await insist(lambda: web.put(b"key", b"after", 600.0))
+            after = await insist(lambda: engine.position(PAIRED, bucket))
+            assert second.stamp > first.stamp
+            assert after.generation == before.generation
+            assert after.sequence > before.sequence
+            assert parts_of(after.clock) >= parts_of(before.clock)
+            assert await insist(engine.check) == []
+        finally:
+            await engine.close()
 
 
 async def until_known(sentinel: RedisServer) -> None:
@@ -54,12 +61,12 @@ def replica_has_it(master: RedisServer) -> bool:
     return master.ask("WAIT 1 5000") == ":1"
 
 
-async def until_written(web: EngineNamespace) -> str:
-    """A write's stamp, when there is a master again."""
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """Until there is a master that answers."""
     end = monotonic() + PATIENCE
     while True:
         try:
-            return (await web.put(b"key", b"after", 600.0)).stamp
+            return await ask()
         except StoreError:
             assert monotonic() < end
             await asyncio.sleep(0.05)
