@@ -67,6 +67,7 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
         "docs/geography.md",
         "docs/moving.md",
         "docs/peers.md",
+        "docs/session-doors.md",
     ],
 )
 def test_links_lead_to_files_of_the_repository(page: str) -> None:
