@@ -43,7 +43,6 @@ UNBUILT = (
     Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),
     Unbuilt("datacentres.*.redis", "a datacentre's Redis"),
     Unbuilt("pools.*.algorithm", "choosing nodes by hash", lambda value: not isinstance(value, str)),
-    Unbuilt("groups.*.mode", "this mode", _has("active-passive", "pilot-light")),
     Unbuilt("groups.*.stable", "a stable choice for each client", _has("client")),
     Unbuilt("groups.*.spill", "spilling over to the next datacentre"),
     Unbuilt("groups.*.trickle", "a trickle of traffic to the standby"),

@@ -45,7 +45,7 @@ def test_check_names_what_is_not_built_and_run_refuses_it_a_line_for_each(tmp_pa
     status, output, _ = steer("check", file, "--json")
     missing = json.loads("\n".join(output))["not_built"]
     assert status == 0
-    assert "groups.website.mode" in {problem["path"] for problem in missing}
+    assert "groups.website.failover.plan" in {problem["path"] for problem in missing}
     status, output, _ = steer("check", file)
     assert status == 0
     assert len(output) == len(missing) + 1
