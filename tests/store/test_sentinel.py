@@ -25,7 +25,7 @@ PAIRED = Space("web", site=1, peers=(2,))
 async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path) -> None:
     with (
         RedisServer(tmp_path / "master", "--repl-diskless-sync-delay", "0") as master,
-        RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)),
+        RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)) as replica,
         RedisSentinel(tmp_path / "sentinel", master) as sentinel,
     ):
         engine = RedisEngine(RedisLink(RedisPlace(sentinels=(("127.0.0.1", sentinel.port),), service="web")))
@@ -35,7 +35,7 @@ async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path
             await until_known(sentinel)
             first = await insist(lambda: web.put(b"key", b"before", 600.0))
             before = await insist(lambda: engine.position(PAIRED, bucket))
-            assert replica_has_it(master)
+            await until_there(replica, PAIRED.record(b"key"))
             master.kill()
             second = await insist(lambda: web.put(b"key", b"after", 600.0))
             after = await insist(lambda: engine.position(PAIRED, bucket))
@@ -56,9 +56,12 @@ async def until_known(sentinel: RedisServer) -> None:
         await asyncio.sleep(0.05)
 
 
-def replica_has_it(master: RedisServer) -> bool:
-    """Its replica has said so."""
-    return master.ask("WAIT 1 5000") == ":1"
+async def until_there(replica: RedisServer, name: bytes) -> None:
+    """The replica has this key."""
+    end = monotonic() + PATIENCE
+    while replica.ask(f"EXISTS {name.decode()}") != ":1":
+        assert monotonic() < end
+        await asyncio.sleep(0.01)
 
 
 async def insist(ask: Callable[[], Awaitable[T]]) -> T:
