@@ -66,6 +66,7 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
         "docs/design.md",
         "docs/geography.md",
         "docs/moving.md",
+        "docs/limits.md",
         "docs/peers.md",
         "docs/session-doors.md",
     ],

@@ -29,6 +29,7 @@ REASONS = frozenset(
 REFUSALS = {
     "overload": "connections, while the worker has more to do than it can",
     "request": "requests, likewise",
+    "upload": "requests with bodies, of clients that have too many of them under way",
     "connections": "connections beyond `limits.connections`",
     "descriptors": "connections beyond what the process may open",
     "made_room": "idle connections, ended for the sake of new ones",

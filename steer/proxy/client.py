@@ -50,9 +50,12 @@ MAX_PIPELINED = 64 * 1024
 """Bytes of requests that wait behind the one that is being answered; then reading stops."""
 MAX_DISCARDED = 64 * 1024
 """Bytes of a body that nobody wants any more, read for the sake of the connection; more closes it."""
-ANSWERED_AT_ONCE = 16
+MOST_UNSENT = 64 * 1024
+"""Bytes of a response that may wait for its client before the node is not read any more; one read comes on top. This is
+asyncio's own limit without TLS; with TLS uvloop's is eight times as much, for each client that takes nothing."""
+ANSWERED_AT_ONCE = 4
 """Requests of one read that the edge answers itself in one turn of the loop (unknown hosts, redirects, health checks):
-about a millisecond. Those that go to a node wait for it anyway, one after the other."""
+some 200 microseconds. Those that go to a node wait for it anyway, one after the other."""
 CHUNKS_AT_ONCE = 256
 """Of a body, in one turn of the loop: a third of a millisecond. Clients that mean well send chunks of kilobytes; a read
 full of chunks of one byte has 40,000."""
@@ -102,6 +105,8 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
         self.address = self.endpoints.source
         self._tls = transport.get_extra_info("ssl_object")
+        if self._tls is not None:
+            self.transport.set_write_buffer_limits(MOST_UNSENT)
         if self._tls is not None and self._tls.selected_alpn_protocol() == "h2":
             self._hand_over()
             return

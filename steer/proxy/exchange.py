@@ -164,6 +164,10 @@ class Exchange:
         settings = self.settings = plane.pools[pool]
         self._idempotent = head.method in settings.idempotent
         self.request_done = head.plain or not head.has_body
+        if not self.request_done and not plane.uploads.begin(self, pool, self.client, plane.free(pool)):
+            plane.admission.refused("upload")
+            self.answer(BUSY.because("as many bodies are coming from this client as the edge has places left"))
+            return
         if entry.affinity is not None:
             self.binding = plane.binders[entry.service].begin(self)
         verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
@@ -285,6 +289,8 @@ class Exchange:
             if trailers is not None:
                 data += last_chunk(trailers)
         self.request_done = trailers is not None
+        if trailers is not None:
+            self.plane.uploads.end(self)
         if connection is None or (self._replayable and not relays):
             self._kept.append(data)
             self._kept_size += len(data)
@@ -639,6 +645,8 @@ class Exchange:
 
     def _settle(self) -> None:
         self.phase = SETTLED
+        if self.plane.uploads.under_way:
+            self.plane.uploads.end(self)
         if self._charged:
             self.plane.budgets[self.pool].give_back()
         self.plane.recorder.record(self, monotonic())

@@ -35,6 +35,7 @@ from steer.proxy.records import Recorder
 from steer.proxy.served import Served
 from steer.proxy.settings import PlaneSettings, PoolSettings
 from steer.proxy.tunnel import Tunnel
+from steer.proxy.uploads import Uploads
 from steer.proxy.upstream.announcing import new_pool
 from steer.proxy.upstream.budget import Budget
 from steer.proxy.upstream.connection import UpstreamConnection
@@ -106,6 +107,7 @@ class DataPlane:
         }
         self.admission = Admission(self.counters)
         self.connections = self.admission.connections
+        self.uploads = Uploads()
         self.memory = allowed(1)
         """Bytes that this process may have."""
         self.behind = 0
@@ -210,6 +212,11 @@ class DataPlane:
             if not self._awaited:
                 self._ended.set()
         self.deadlines.forget(connection)
+
+    def free(self, pool: str) -> int:
+        """Places for requests in this pool, at all of its nodes."""
+        settings, nodes = self.pools[pool], self.tables.topology.pools[pool].nodes
+        return sum(settings.max_connections - self.load.in_flight[node.index] for node in nodes)
 
     def new_id(self) -> bytes:
         """A request id: 32 hexadecimal digits, unpredictable, and fit to be a trace id."""

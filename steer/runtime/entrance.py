@@ -14,6 +14,7 @@ import errno
 import logging
 import ssl
 import struct
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ WAITING = 8192
 """Accepted connections that may wait for their turn; one address alone may have half of them, so a burst of 5,000 from
 one place fits into two workers. Each is a descriptor and a few hundred bytes."""
 BEGINNING = 1024
-"""Handshakes that may be under way: 1,000 a second with a round trip of half a second and one lost packet. A connection
-costs some 20 KiB up to here."""
+"""Handshakes that may be under way, half of them for one address: 1,000 a second at a round trip of half a second. One
+that stalls is some 50 KiB."""
 MAKES_ROOM_S = 1.0
 """From this age on a handshake is ended when `BEGINNING` are under way: honest ones take three round trips."""
 PAUSE_S = 0.2
@@ -96,9 +97,11 @@ class Entrance:
 
     def __init__(self) -> None:
         self._waiting = FairQueue[Arrival](WAITING)
-        self._beginning: dict[asyncio.Task[None], tuple[float, Door]] = {}
+        self._beginning: dict[asyncio.Task[None], tuple[float, Arrival]] = {}
         """Since when, the oldest first."""
+        self._of_address: Counter[str] = Counter()
         self._is_due = False
+        self._is_stuck = False
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
 
@@ -112,7 +115,7 @@ class Entrance:
             turn_away(connection, door, why)
         elif self._waiting.add(address, Arrival(connection, address, door)):
             self._nobody_waits.clear()
-            if not self._is_due:
+            if self._is_stuck or not self._is_due:
                 self._go_on()
         else:
             turn_away(connection, door, CROWDED)
@@ -136,14 +139,15 @@ class Entrance:
 
     def _go_on(self) -> None:
         """What this turn of the loop has time for. What comes later in the same turn has the next one."""
-        self._is_due = False
+        self._is_due = self._is_stuck = False
         now = asyncio.get_running_loop().time()
         for _ in range(min(BEGUN_AT_ONCE, len(self._waiting))):
-            wait = self._wait_for_place(now)
-            if wait:
-                self._call_again(wait)
+            arrival = self._waiting.take(self._has_its_share) if self._has_place(now) else None
+            if arrival is None:
+                self._is_stuck = True
+                self._call_again(PAUSE_S)
                 return
-            self._begin(self._waiting.take(), now)
+            self._begin(arrival, now)
             self._call_again(0.0)
         if not self._waiting:
             self._nobody_waits.set()
@@ -158,25 +162,40 @@ class Entrance:
         else:
             loop.call_soon(self._go_on)
 
-    def _wait_for_place(self, now: float) -> float:
-        """0: there is one, if need be that of the oldest, which stalls. Else in how many seconds to look again."""
+    def _has_place(self, now: float) -> bool:
+        """For one more, if need be that of the oldest, which stalls."""
         if len(self._beginning) < BEGINNING:
-            return 0.0
-        oldest, (since, door) = next(iter(self._beginning.items()))
+            return True
+        oldest, (since, arrival) = next(iter(self._beginning.items()))
         if now - since < MAKES_ROOM_S:
-            return PAUSE_S
-        del self._beginning[oldest]
+            return False
+        self._forget(oldest)
         oldest.cancel()
-        door.refused(STALLED)
-        return 0.0
+        arrival.door.refused(STALLED)
+        return True
+
+    def _has_its_share(self, address: str) -> bool:
+        """As many of this address begin as there are places left: one alone has half of them."""
+        return self._of_address[address] >= BEGINNING - len(self._beginning)
 
     def _begin(self, arrival: Arrival, now: float) -> None:
         task = spawn("new connection", begin(arrival))
-        self._beginning[task] = (now, arrival.door)
+        self._beginning[task] = (now, arrival)
+        self._of_address[arrival.address] += 1
         task.add_done_callback(self._has_begun)
 
     def _has_begun(self, task: asyncio.Task[None]) -> None:
-        self._beginning.pop(task, None)
+        self._forget(task)
+        if self._is_stuck:
+            self._go_on()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        known = self._beginning.pop(task, None)
+        if known is not None:
+            address = known[1].address
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
 
 
 async def begin(arrival: Arrival) -> None:

@@ -8,7 +8,7 @@ unless there are thousands of keys. No search for the longest queue is needed, s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -37,12 +37,12 @@ class FairQueue(Generic[T]):
         self._size += 1
         return True
 
-    def take(self) -> T:
-        """The first of the key whose turn it is. Raises LookupError when nothing waits."""
-        key, waiting = next(iter(self._waiting.items()), (None, None))
-        if key is None or waiting is None:
-            raise LookupError("nothing waits")
-        del self._waiting[key]
+    def take(self, is_held: Callable[[str], bool] = lambda _: False) -> T | None:
+        """The first of the key whose turn it is, but for keys that are held; None: nothing is left then."""
+        key = next((key for key in self._waiting if not is_held(key)), None)
+        if key is None:
+            return None
+        waiting = self._waiting.pop(key)
         thing = waiting.popleft()
         if waiting:
             self._waiting[key] = waiting
@@ -51,5 +51,5 @@ class FairQueue(Generic[T]):
 
     def drain(self) -> Iterator[T]:
         """All that waits; nothing does afterwards."""
-        while self._size:
-            yield self.take()
+        while (thing := self.take()) is not None:
+            yield thing

@@ -145,6 +145,16 @@ def test_a_flood_is_written_down(place: H2Place) -> None:
     assert len(floods(place)) == known + 1  # the log keeps the order
 
 
+def test_who_has_flooded_gets_no_new_connection_for_a_while_and_others_do(place: H2Place) -> None:
+    with place.flooder() as client:
+        outcome(client, [pings(place, client, n) for n in range(500)])
+        source = client.socket.getsockname()[0]
+    with pytest.raises(ConnectionError):
+        place.h2(source=source)
+    with place.h2() as good:
+        place.goes_on(good, 1)
+
+
 # Heads...
 
 
