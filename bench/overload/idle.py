@@ -88,7 +88,10 @@ def holders(port: int, number: int, tls: bool) -> Iterator[list[subprocess.Popen
     finally:
         for process in processes:
             process.kill()
-            process.communicate()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def said(process: subprocess.Popen[str]) -> int:

@@ -252,10 +252,13 @@ def test_a_response_before_the_body_has_ended_stops_the_upload(place: H2Place) -
     def refuse(visit: Visit) -> None:
         visit.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
 
-    place.origin.on(place.path, without_body, refuse)
+    begun = threading.Event()
+    place.origin.on(place.path, without_body, wait_for(begun), refuse)
     with place.h2() as client:
         client.start(1, place.path, method="PUT", end=False)
         client.data(1, b"x" * 1000)
+        client.settle()  # DATA that comes after the end is another case: it is told so
+        begun.set()
         assert client.read(1).status == 413
         client.wait(lambda: client.stream(1).reset is not None)
         assert client.stream(1).reset == 0
