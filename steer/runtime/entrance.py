@@ -26,7 +26,6 @@ from typing import NamedTuple
 from steer.errors import BUSY, Failure
 from steer.runtime.announced import Announced, read_header
 from steer.runtime.fair_queue import FairQueue
-from steer.runtime.tasks import spawn
 
 logger = logging.getLogger("steer.runtime")
 
@@ -102,6 +101,9 @@ class Entrance:
         self._of_address: Counter[str] = Counter()
         self._is_due = False
         self._is_stuck = False
+        self._loop = asyncio.get_running_loop()
+        self._turn = 0.0
+        self._begun = 0
         self._nobody_waits = asyncio.Event()
         self._nobody_waits.set()
 
@@ -113,12 +115,21 @@ class Entrance:
         why = door.refusal(address)
         if why:
             turn_away(connection, door, why)
+        elif self._is_quiet():
+            self._begin(Arrival(connection, address, door), self._turn)
         elif self._waiting.add(address, Arrival(connection, address, door)):
             self._nobody_waits.clear()
             if self._is_stuck or not self._is_due:
                 self._go_on()
         else:
             turn_away(connection, door, CROWDED)
+
+    def _is_quiet(self) -> bool:
+        """Nobody waits, and this turn of the loop has time: the loop looks at its clock once in each."""
+        now = self._loop.time()
+        if now != self._turn:
+            self._turn, self._begun = now, 0
+        return not self._waiting and self._begun < BEGUN_AT_ONCE and 2 * len(self._beginning) < BEGINNING
 
     async def settled(self) -> None:
         """Until nobody waits to begin any more."""
@@ -140,7 +151,7 @@ class Entrance:
     def _go_on(self) -> None:
         """What this turn of the loop has time for. What comes later in the same turn has the next one."""
         self._is_due = self._is_stuck = False
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         for _ in range(min(BEGUN_AT_ONCE, len(self._waiting))):
             arrival = self._waiting.take(self._has_its_share) if self._has_place(now) else None
             if arrival is None:
@@ -156,11 +167,10 @@ class Entrance:
         if self._is_due:
             return
         self._is_due = True
-        loop = asyncio.get_running_loop()
         if wait:
-            loop.call_later(wait, self._go_on)
+            self._loop.call_later(wait, self._go_on)
         else:
-            loop.call_soon(self._go_on)
+            self._loop.call_soon(self._go_on)
 
     def _has_place(self, now: float) -> bool:
         """For one more, if need be that of the oldest, which stalls."""
@@ -179,13 +189,16 @@ class Entrance:
         return self._of_address[address] >= BEGINNING - len(self._beginning)
 
     def _begin(self, arrival: Arrival, now: float) -> None:
-        task = spawn("new connection", begin(arrival))
+        self._begun += 1
+        task = self._loop.create_task(begin(arrival), name="new connection")
         self._beginning[task] = (now, arrival)
         self._of_address[arrival.address] += 1
         task.add_done_callback(self._has_begun)
 
     def _has_begun(self, task: asyncio.Task[None]) -> None:
         self._forget(task)
+        if not task.cancelled() and (crash := task.exception()) is not None:
+            logger.error("a new connection crashed", exc_info=crash)
         if self._is_stuck:
             self._go_on()
 

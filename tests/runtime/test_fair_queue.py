@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steer.runtime.fair_queue import FairQueue
@@ -42,6 +42,7 @@ def test_who_is_held_is_passed_over() -> None:
     assert [queue.take("a".__eq__), queue.take("a".__eq__), queue.take()] == ["b2", None, "a0"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcd") | st.none()), st.integers(1, 20))
 def test_nothing_is_lost_and_the_order_of_a_key_stays(steps: list[str | None], room: int) -> None:
     queue = FairQueue[tuple[str, int]](room)
