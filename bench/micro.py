@@ -15,14 +15,30 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from steer.proxy.http.forwarding import Forwarding, render_request, render_response
 from steer.proxy.http.head import RequestHead, ResponseHead, read_request, read_response
 from steer.steering.choose import Load, choose
 from steer.steering.hosts import HostEntry
-from steer.steering.model import NOWHERE, Bound, Group, Node, Place, Pool, Route, Service, Snapshot, Topology
+from steer.steering.model import (
+    NOWHERE,
+    Affinity,
+    Area,
+    Bound,
+    FieldTest,
+    Group,
+    Node,
+    Place,
+    Pool,
+    Route,
+    Rule,
+    Service,
+    Snapshot,
+    Topology,
+    When,
+)
 from steer.steering.tables import Tables
 
 BATCHES = 15
@@ -149,6 +165,26 @@ def choosing(nodes_each: int) -> Callable[[], object]:
     return lambda: choose(tables, facts, load, NOW, dice)
 
 
+CANARY = Rule("canary", When(regions=(Area(countries=frozenset({"US"})),)), {"wellington": 90, "auckland": 10})
+BETA = Rule("beta", When(field=FieldTest("x-beta", equals="1"), paths=("/beta",)), {"auckland": 1})
+NEAR = Rule("near", When(area=Area(continents=frozenset({"OC"}))), nearest=True)
+IN_NEW_ZEALAND = Place("NZ", "WGN", "OC", 64496, (-41.29, 174.78))
+IN_CALIFORNIA = Place("US", "CA", "NA", 64497, (37.8, -122.3))
+
+
+def deciding(*, place: Place = IN_NEW_ZEALAND, bound: Bound | None = None, key: str = "") -> Callable[[], object]:
+    """The same with three rules, of which the last one matches (in California the second), and affinity."""
+    topology = two_datacentres(8)
+    group = replace(topology.groups["website"], rules=(BETA, CANARY, NEAR))
+    service = replace(topology.services["www"], affinity=Affinity("cookie", "steer"))
+    locations = {"wellington": (-41.29, 174.78), "auckland": (-36.85, 174.76)}
+    topology = replace(topology, groups={"website": group}, services={"www": service}, locations=locations)
+    tables = Tables(topology, Snapshot(), NOW)
+    facts = Request(tables.hosts[HOST.decode()], place=place, bound=bound, key=key)
+    load, dice = Load(len(topology.nodes)), random.Random(1)
+    return lambda: choose(tables, facts, load, NOW, dice)
+
+
 def two_datacentres(nodes_each: int) -> Topology:
     places = [place for place in ("wellington", "auckland") for _ in range(nodes_each)]
     nodes = tuple(Node(index, f"web-{index}", "web", place) for index, place in enumerate(places))
@@ -171,6 +207,11 @@ CASES: dict[str, Callable[[], Callable[[], object]]] = {
     "response head read and rewritten, 8 fields, one differs": answering,
     "node chosen, 1 in each of two datacentres": lambda: choosing(1),
     "node chosen, 8 in each of two datacentres": lambda: choosing(8),
+    "node chosen, 8 in each, by the nearest of three rules, no affinity yet": deciding,
+    "node chosen, 8 in each, by affinity": lambda: deciding(bound=Bound("auckland", "web-12")),
+    "node chosen, 8 in each, affinity lost, then by three rules": lambda: deciding(bound=Bound("hamilton", "web-99")),
+    "node chosen, 8 in each, by a rule's weights": lambda: deciding(place=IN_CALIFORNIA),
+    "node chosen, 8 in each, by a rule's weights and a new key": lambda: deciding(place=IN_CALIFORNIA, key="talk-123"),
 }
 
 

@@ -1,7 +1,7 @@
 """What this release does not do yet, though the schema has it: one row for each, deleted when it is built.
 
 `steer check` lists what of it a configuration uses, and `steer run` refuses to start with it. Only what is written
-counts as used, and only if it asks for something: `spill: false` asks for nothing. Facts that features which are not
+counts as used, and only if it asks for something: `plans: {}` asks for nothing. Facts that features which are not
 built will read (`capacity`, `pairs_with`, `needed`, `location`, `label`, `environment`) are no use of them.
 """
 
@@ -42,10 +42,6 @@ UNBUILT = (
     Unbuilt("coordination", "coordination between edges"),
     Unbuilt("listeners.*.tls.client_ca", "asking for client certificates"),
     Unbuilt("datacentres.*.redis", "a datacentre's Redis"),
-    Unbuilt("pools.*.algorithm", "choosing nodes by hash", lambda value: not isinstance(value, str)),
-    Unbuilt("groups.*.stable", "a stable choice for each client", _has("client")),
-    Unbuilt("groups.*.spill", "spilling over to the next datacentre"),
-    Unbuilt("groups.*.trickle", "a trickle of traffic to the standby"),
     Unbuilt("groups.*.writes", "writing at one site only", _has("one-site")),
     Unbuilt("groups.*.on_out", "running a plan"),
     Unbuilt("groups.*.failover.automatic", "automatic failover with other edges", unless=is_alone),

@@ -39,8 +39,22 @@ def check_modes(config: Config) -> Findings:
             yield from _check_weights(group.weights, (*place, "weights"))
             if group.order:
                 yield Finding((*place, "order"), "is for active-passive and pilot-light", "active-active has weights")
+            yield from _check_no_standby(group, place)
         else:
             yield from _check_order(group, place)
+            yield from _check_warm(group, place)
+
+
+def _check_no_standby(group: Group, place: Place) -> Findings:
+    asked = {"spill": group.spill, "trickle": group.trickle > 0, "standby": group.standby == "cold"}
+    for key in (key for key, is_asked in asked.items() if is_asked):
+        yield Finding((*place, key), "is for active-passive and pilot-light", "active-active has no standby")
+
+
+def _check_warm(group: Group, place: Place) -> Findings:
+    asked = {"spill": group.spill, "trickle": group.trickle > 0}
+    for key in (key for key, is_asked in asked.items() if is_asked and group.standby == "cold"):
+        yield Finding((*place, key), "needs a standby that runs", "standby: warm")
 
 
 def _check_weights(weights: dict[str, float], place: Place) -> Findings:
@@ -93,6 +107,7 @@ def check_rules(config: Config) -> Findings:
             place: Place = ("groups", name, "rules", index)
             yield from names.again(rule.name, (*place, "name"), "an earlier rule")
             yield from _check_rule(config, rule, place)
+            yield from _check_members(config, name, rule, place)
             yield from _check_geography(config, group, rule, place)
 
 
@@ -106,6 +121,16 @@ def _check_rule(config: Config, rule: Rule, place: Place) -> Findings:
     if rule.weights is not None:
         yield from all_known((*place, "weights"), "datacentre", rule.weights, datacentres)
         yield from _check_weights(rule.weights, (*place, "weights"))
+
+
+def _check_members(config: Config, name: str, rule: Rule, place: Place) -> Findings:
+    """The group's own weights say where it may go at all."""
+    members = config.groups[name].weights
+    for key, named in (("weights", rule.weights or {}), ("bias", rule.bias)):
+        for datacentre in named:
+            if members and datacentre in config.datacentres and datacentre not in members:
+                hint = f"weight 0 in groups.{name}.weights keeps others away"
+                yield Finding((*place, key, datacentre), "is no datacentre of this group", hint)
 
 
 def _check_geography(config: Config, group: Group, rule: Rule, place: Place) -> Findings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from steer.errors import Problem, SteerError
 EXAMPLE = Path(__file__).with_name("active-active.yaml")
 """The same as config/active-active.yaml, so that an installed steer has it too."""
 
-GROUP_MODE = re.compile(r"groups\.[^.]+\.mode")
 NODE_NAMES = ("127.0.0.1", "localhost")
 
 
@@ -122,13 +120,15 @@ def _without_unbuilt(scene: Scene) -> Scene:
     problems = unbuilt(load(scene.configuration, _environment()))
     if not problems:
         return scene
-    for problem in problems:
-        if GROUP_MODE.fullmatch(problem.path):
-            raise SteerError(f"this file cannot run yet: {in_words(problem)}")
-    tree = without(scene.tree, (problem.path for problem in problems))
+    tree = without(scene.tree, (_whole(problem.path) for problem in problems))
     if tree == scene.tree:
         raise SteerError(f"this file cannot run yet: {in_words(problems[0])}")
     return _without_unbuilt(Scene(scene.folder, tree, scene.left_out + problems))
+
+
+def _whole(path: str) -> str:
+    """What can go by itself: an edge without its role is one that lacks a datacentre."""
+    return path.removesuffix(".role") if path.startswith("edges.") else path
 
 
 def in_words(problem: Problem) -> str:

@@ -121,10 +121,17 @@ def _choose_in_line(
     if site is None:
         return _with(before, _choose_from(plan, load, now, dice, hashed))
     slot = pick(site.nodes, load, dice, hashed)
-    after = ("learned",) if key else ("stable",) if plan.is_stable and plan.near is None else ()
+    after = _by_hash(plan, key)
     if load.avoid_until[slot.index] > now or load.in_flight[slot.index] >= slot.limit:
         return _with(before, _choose_instead(plan, (site, *line), slot, load, now, dice, hashed, after))
     return _with(before, slot.verdict, after)
+
+
+def _by_hash(plan: Plan, key: str) -> Reasons:
+    """The reason where a hash chose the datacentre."""
+    if plan.near is not None:
+        return ()
+    return ("learned",) if key else ("stable",) if plan.is_stable else ()
 
 
 def _proof(plan: Plan, facts: Facts, load: Load, now: float, dice: Dice) -> Verdict | None:

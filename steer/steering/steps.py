@@ -101,7 +101,8 @@ def _affinity(case: Case) -> Iterator[Plain]:
     if bound is not None:
         yield _told("affinity", case.by_affinity, _about_bound(case, bound, affinity.on_loss))
     elif case.facts.key:
-        yield _told("affinity", case.has("learned"), "its key is not known yet: a hash of it over the weights decides")
+        how = "a hash of it over the weights decides" if case.plan.near is None else "it begins at the nearest"
+        yield _told("affinity", case.has("learned"), f"its key is not known yet: {how}")
     else:
         yield _told("affinity", False, "the client has no affinity yet")
 

@@ -76,19 +76,19 @@ def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None
 
 def test_what_is_wrong_does_not_hide_what_is_not_built(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "steer.yaml"
-    path.write_text(RIGHT.replace("{id: 1}", "{id: 0}").replace("{one: 1}", "{one: 1}, spill: true"))
+    path.write_text(RIGHT.replace("{id: 1}", "{id: 0}").replace("{one: 1}", "{one: 1}, writes: one-site"))
     result = run(app, str(path))
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         f"{path}:4: datacentres.one.id: must be 1 or more, got 0",
-        f"{path}:6: groups.website.spill: is not built yet (spilling over to the next datacentre)",
+        f"{path}:6: groups.website.writes: is not built yet (writing at one site only)",
         f"{path}: 1 problem, 1 part not built yet: steer run refuses the file as it is",
     ]
 
 
 def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
     path = tmp_path / "steer.yaml"
-    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}, spill: true"))
+    path.write_text(RIGHT.replace("{one: 1}", "{one: -1}, writes: one-site"))
     result = run(app, str(path), "--json")
     assert result.exit_code == 1
     place = {"file": str(path), "hint": ""}
@@ -100,9 +100,9 @@ def test_json_has_the_same(app: typer.Typer, tmp_path: Path) -> None:
             {
                 "file": str(path),
                 "line": 6,
-                "path": "groups.website.spill",
+                "path": "groups.website.writes",
                 "message": "is not built yet",
-                "hint": "spilling over to the next datacentre",
+                "hint": "writing at one site only",
             }
         ],
         "warnings": [],

@@ -405,6 +405,29 @@ CONTRADICTIONS = [
         "steer.yaml:26: groups.website.order: is for active-passive and pilot-light (active-active has weights)",
     ),
     bad(
+        "an active group that has no standby",
+        GROUP,
+        "{mode: active-active, weights: {one: 1, two: 1}, spill: true, trickle: 2%, standby: cold}",
+        *(
+            f"steer.yaml:26: groups.website.{key}: is for active-passive and pilot-light (active-active has no standby)"
+            for key in ("spill", "standby", "trickle")
+        ),
+    ),
+    bad(
+        "traffic for a standby that does not run",
+        GROUP,
+        "{mode: pilot-light, order: [one, two], spill: true, trickle: 2%, standby: cold}",
+        "steer.yaml:26: groups.website.spill: needs a standby that runs (standby: warm)",
+        "steer.yaml:26: groups.website.trickle: needs a standby that runs (standby: warm)",
+    ),
+    bad(
+        "a rule for a datacentre that the group does not use",
+        GROUP,
+        "{mode: active-active, weights: {one: 1}, rules: [{name: r, when: {}, weights: {two: 1}}]}",
+        "steer.yaml:26: groups.website.rules[0].weights.two: is no datacentre of this group"
+        " (weight 0 in groups.website.weights keeps others away)",
+    ),
+    bad(
         "two edges that move a group without asking each other",
         GROUP,
         "{mode: active-passive, order: [one, two], failover: {automatic: true}}",

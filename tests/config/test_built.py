@@ -26,7 +26,7 @@ def test_each_row_of_the_table_is_about_something_that_the_schema_has(row: Any) 
         ("{path: /healthz}", "{path: /healthz, mode: observe}"),
         ("timeouts: {connect: 1s}", "ejection: {share: {percent: 40%}, peers: {mode: observe}, slow: {mode: on}}"),
         ("timeouts: {connect: 1s}", "ejection: {consecutive_5xx: {failures: 5, mode: observe}}"),
-        ("timeouts: {connect: 1s}", "algorithm: round_robin"),
+        ("timeouts: {connect: 1s}", "algorithm: {hash: client}"),
         ("timeouts: {connect: 1s}", "proxy_protocol: v2"),
         ("two: 50}}", "two: 50}, spill: false, stable: none, trickle: 0%, rules: [], writes: any-site}"),
         ("two: 50}}", "two: 50}, failover: {automatic: false, after: 5s}, rpo_probe: null}"),
@@ -44,9 +44,7 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
-        ("timeouts: {connect: 1s}", "algorithm: {hash: client}", "pools.web.algorithm"),
-        ("two: 50}}", "two: 50}, stable: client}", "groups.website.stable"),
-        ("two: 50}}", "two: 50}, trickle: 2%}", "groups.website.trickle"),
+        ("two: 50}}", "two: 50}, writes: one-site}", "groups.website.writes"),
         ("services:", "sessions: {memory: {log: always}}\nservices:", "sessions"),
         ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
     ],

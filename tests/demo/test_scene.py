@@ -10,15 +10,10 @@ from steer.config import load, unbuilt
 from steer.control.tokens import Role, Tokens
 from steer.demo.ports import Ports
 from steer.demo.scene import EXAMPLE, Scene, read_tree, write_scene
-from steer.errors import ConfigError, SteerError
+from steer.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[2] / "config"
-RUNS = ("active-active", "regional-canary")
-NEEDS_A_MODE = {
-    "ecosystem-swap": "groups.ecosystem.mode",
-    "passive-cluster": "groups.transfer.mode",
-    "pilot-light": "groups.django.mode",
-}
+RUNS = ("active-active", "regional-canary", "ecosystem-swap", "passive-cluster", "pilot-light")
 
 
 def scene_of(file: Path | None, folder: Path) -> Scene:
@@ -45,14 +40,6 @@ def test_what_is_not_built_is_left_out_and_remembered(tmp_path: Path) -> None:
     assert left_out == missing | {"geo.database"}
     assert scene.tree.keys().isdisjoint({"plans", "sessions"})
     assert "rules" in scene.tree["groups"]["web-tier"]
-
-
-@pytest.mark.parametrize("name", NEEDS_A_MODE)
-def test_a_file_whose_group_mode_is_not_built_cannot_run(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SteerError) as caught:
-        scene_of(EXAMPLES / f"{name}.yaml", tmp_path)
-    assert str(caught.value).startswith(f"this file cannot run yet: {NEEDS_A_MODE[name]}: ")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_file_with_an_error_is_refused_with_its_own_line(tmp_path: Path) -> None:
