@@ -11,7 +11,7 @@ import pwd
 import socket
 from pathlib import Path
 
-from steer import control_process, geography, parameters
+from steer import control_process, geography, parameters, store_parameters
 from steer import worker as worker_process
 from steer.clock import SystemClock
 from steer.config import Config, from_parcel, load, unbuilt
@@ -22,7 +22,7 @@ from steer.geo.databases import NextDatabases
 from steer.proxy.tls import ListenerTls
 from steer.reload import InForce, Safe, unpacked
 from steer.runtime.channel import ControlLink, InProcessLink, ToWorkers, WorkerHub
-from steer.runtime.child import Post, serve_alone, serve_leader, serve_worker
+from steer.runtime.child import Post, serve_alone, serve_leader, serve_single, serve_worker
 from steer.runtime.frames import unpack
 from steer.runtime.logs import log_to_stderr
 from steer.runtime.seats import Single, SingleSeat, WorkerSeat
@@ -30,6 +30,7 @@ from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
 from steer.runtime.upgrade import inherit
 from steer.sessions.affinity.keyfile import ensure_ring
+from steer.store_process import STORE, StoreProcess
 from steer.worker import Worker
 
 
@@ -69,12 +70,13 @@ class Edge:
             listener.name: parameters.listener_tls(listener) for listener in config.listeners
         }
         self.databases = geography.read_databases(config)
+        self.store = store_parameters.store_settings(config)
 
     def run(self, workers: int) -> int:
         """`ready` on standard output says that every listener accepts."""
         config = self.config
         _make_state_folder(config)
-        _make_affinity_keys(config)
+        _make_keys(config)
         inherited = inherit(os.environ)
         if inherited is not None and workers == 0:
             raise SteerError("one process alone cannot take the sockets over", "edge.workers: 1 or more")
@@ -82,14 +84,15 @@ class Edge:
         binds = {listener.name: listener.bind for listener in config.listeners}
         sockets = bind_listeners(binds, max(workers, 1), take)
         admin = bind_one(config.admin.bind, take)
+        doors = {name: bind_one(bind, take) for name, bind in (self.store.binds if self.store else {}).items()}
         if workers == 0:
             raise_file_limit()
-            return serve_alone(lambda: Alone.start(self, sockets, admin), config.edge.drain, say_ready)
+            return serve_alone(lambda: Alone.start(self, sockets, admin, doors), config.edge.drain, say_ready)
         supervisor = Supervisor(
             sockets=sockets,
             workers=workers,
             run_worker=lambda seat: serve_worker(seat, self._start_worker),
-            singles=[Single("control", lambda seat: serve_leader(seat, self._start_control), {"admin": admin})],
+            singles=self._singles(admin, doors),
             drain=config.edge.drain,
             user=config.edge.user,
             on_ready=say_ready,
@@ -99,6 +102,11 @@ class Edge:
         if inherited is not None:
             inherited.close_rest()
         return supervisor.run()
+
+    def _singles(self, admin: socket.socket, doors: dict[str, socket.socket]) -> list[Single]:
+        control = Single("control", lambda seat: serve_leader(seat, self._start_control), {"admin": admin})
+        store = Single("store", lambda seat: serve_single(seat, self._start_store), doors)
+        return [control, store] if self.store is not None else [control]
 
     def worker(self, slot: int, in_force: InForce) -> Worker:
         """Not yet started."""
@@ -160,6 +168,14 @@ class Edge:
         await hub.start()
         return control
 
+    async def _start_store(self, seat: SingleSeat, post: Post) -> StoreProcess:
+        assert self.store is not None
+        store = StoreProcess(self.store)
+        link = ControlLink(seat.hubs["control"], {"worker": STORE}, lambda _: None)
+        link.start()
+        await store.start(link, seat.sockets)
+        return store
+
     def control(self, in_force: InForce, way: ToWorkers, safe: Safe) -> Control:
         """Not yet started."""
         self._catch_up(in_force.config)
@@ -169,31 +185,45 @@ class Edge:
 
 
 class Alone:
-    """`--workers 0`: a worker and control in one process, on one loop."""
+    """`--workers 0`: a worker, control and perhaps the store in one process, on one loop."""
 
-    def __init__(self, worker: Worker, control: Control) -> None:
+    def __init__(self, worker: Worker, control: Control, store: StoreProcess | None) -> None:
         self._worker = worker
         self._control = control
+        self._store = store
 
     @classmethod
-    async def start(cls, edge: Edge, sockets: dict[str, list[socket.socket]], admin: socket.socket) -> Alone:
+    async def start(
+        cls,
+        edge: Edge,
+        sockets: dict[str, list[socket.socket]],
+        admin: socket.socket,
+        doors: dict[str, socket.socket],
+    ) -> Alone:
         worker = edge.worker(0, edge.in_force())
         link = InProcessLink(lambda number, value: control.take(number, value), worker.take)
         control = edge.control(edge.in_force(), link, Nowhere())
         worker.start(link, sockets)
         await control.start(admin)
         control.meet(0)
+        store = StoreProcess(edge.store) if edge.store is not None else None
+        if store is not None:
+            await store.start(InProcessLink(lambda _, value: control.take(STORE, value), lambda _: None, STORE), doors)
         await worker.accept(0)
-        return cls(worker, control)
+        return cls(worker, control, store)
 
     async def drain(self, within: float) -> None:
         await self._worker.drain(within)
+        if self._store is not None:
+            await self._store.drain(within)
 
     async def reload(self) -> None:
         await self._control.reload()
 
     async def stop(self) -> None:
         await self._worker.stop()
+        if self._store is not None:
+            await self._store.stop()
         await self._control.stop()
 
 
@@ -221,13 +251,17 @@ def _make_state_folder(config: Config) -> None:
         raise SteerError(f"{folder} cannot be made: {error.strerror}", "edge.state: a folder to write to") from error
 
 
-def _make_affinity_keys(config: Config) -> None:
+def _make_keys(config: Config) -> None:
     """At an edge's first start, for the user whom the edge becomes; a file that is there must be right."""
     _ensure_affinity_keys(config)
-    user = config.edge.user
-    if parameters.has_cookies(config) and user is not None and os.geteuid() == 0:
-        account = pwd.getpwnam(user)
-        os.chown(config.affinity_keys.file, account.pw_uid, account.pw_gid)
+    made = [config.affinity_keys.file] if parameters.has_cookies(config) else []
+    if config.sessions is not None and store_parameters.has_seals(config.sessions):
+        ensure_ring(config.sessions.keys.file, SystemClock().wall())
+        made.append(config.sessions.keys.file)
+    if config.edge.user is not None and os.geteuid() == 0:
+        account = pwd.getpwnam(config.edge.user)
+        for file in made:
+            os.chown(file, account.pw_uid, account.pw_gid)
 
 
 def _ensure_affinity_keys(config: Config) -> None:

@@ -43,6 +43,7 @@ from steer.sessions.affinity.keyfile import WatchedRing
 from steer.sessions.affinity.spreading import LEARNED
 from steer.steering.model import Place, Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
+from steer.store_process import STATUS
 from steer.worker import COUNTS, OBSERVATION
 
 logger = logging.getLogger("steer.control")
@@ -94,6 +95,8 @@ class Control:
         self._clock = SystemClock()
         self._started = self._clock.wall()
         self._workers: dict[int, WorkerView] = {}
+        self._sessions: dict[str, Any] = {}
+        """What the store said of itself last."""
         self._events = Events(self._clock, Level[config.edge.log.level.upper()])
         self._state = StateFile(config.edge.state, self._warn_of_state)
         self._databases = made.databases.databases
@@ -147,6 +150,9 @@ class Control:
     def take(self, worker: int, value: object) -> None:
         """A message of a worker: [kind, pid, value]."""
         kind, pid, content = cast("list[Any]", value)
+        if kind == STATUS:
+            self._sessions = {"pid": pid, **content}
+            return
         known = self._workers.get(worker)
         if known is None or known.pid != pid:
             self._meet(worker, pid)
@@ -274,6 +280,7 @@ class Control:
             workers=lambda: tuple(self._workers.values()),
             certificates=self._certificates,
             databases=self._database_watch.views,
+            sessions=lambda: self._sessions,
             redacted_config=lambda: redacted(self._config),
             reload=self._reload,
             diff=self._reloader.diff,

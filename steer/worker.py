@@ -35,7 +35,7 @@ from steer.steering.wire import from_wire, observation_to_wire
 
 logger = logging.getLogger("steer.worker")
 
-OTHERS = ("control",)
+OTHERS = ("control", "store")
 """Processes that share the machine's memory with the workers."""
 GAUGES_EVERY = 10
 """Ticks between two reports of how many connections there are, and between two looks at certificates and keys."""

@@ -5,7 +5,22 @@ from __future__ import annotations
 import typer
 
 from steer import __version__
-from steer.cli import audit, check, config, demo, explain, keys, moving, overrides, ping, run, status, token, weights
+from steer.cli import (
+    audit,
+    check,
+    config,
+    demo,
+    explain,
+    keys,
+    moving,
+    overrides,
+    ping,
+    run,
+    sessions,
+    status,
+    token,
+    weights,
+)
 
 app = typer.Typer(
     name="steer",
@@ -16,7 +31,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for family in (run, demo, check, status, explain, weights, overrides, moving, token, keys, audit, config, ping):
+for family in (
+    run,
+    demo,
+    check,
+    status,
+    explain,
+    weights,
+    overrides,
+    moving,
+    sessions,
+    token,
+    keys,
+    audit,
+    config,
+    ping,
+):
     family.register(app)
 
 

@@ -31,7 +31,7 @@ from steer.config.schema_edge import Coordination, Edge, EdgeMember, Log
 from steer.config.schema_ejection import Consecutive, Ejection
 from steer.config.schema_groups import Failback, Group, Rule, When
 from steer.config.schema_listeners import Admin, Certificate, Limits, Listener, ListenerTls, ServerTls
-from steer.config.schema_places import Datacentre, GeoNetwork, Region
+from steer.config.schema_places import Datacentre, GeoNetwork, Redis, Region
 from steer.config.schema_pools import (
     Expect,
     HashBy,
@@ -45,6 +45,8 @@ from steer.config.schema_pools import (
     UpstreamTls,
 )
 from steer.config.schema_services import Affinity, Pinned, Route, Service
+from steer.config.schema_sessions import DoorUser, Sessions
+from steer.config.schema_sessions import Namespace as SessionNamespace
 from steer.config.showing import digest, redacted, schema_json
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "Consecutive",
     "Coordination",
     "Datacentre",
+    "DoorUser",
     "Edge",
     "EdgeMember",
     "Ejection",
@@ -75,12 +78,15 @@ __all__ = [
     "Page",
     "Pinned",
     "Pool",
+    "Redis",
     "Region",
     "Retries",
     "Route",
     "Rule",
     "ServerTls",
     "Service",
+    "SessionNamespace",
+    "Sessions",
     "Timeouts",
     "UpstreamTls",
     "When",

@@ -51,6 +51,7 @@ class Fixed(NamedTuple):
 
 
 SOCKETS = "sockets are bound when an edge starts"
+STORE = "the store process is told when it starts"
 
 FIXED = (
     Fixed("edge.name", "the loop check and the state of this edge go by its name"),
@@ -60,6 +61,11 @@ FIXED = (
     Fixed("edge.drain", "every process is told when it starts"),
     Fixed("edge.log", "logs are opened when a process starts"),
     Fixed("edge.canaries", "an edge that is isolated now rests on them"),
+    Fixed("edge.datacentre", STORE),
+    Fixed("datacentres.*.id", STORE),
+    Fixed("datacentres.*.redis", STORE),
+    Fixed("sessions", STORE),
+    Fixed("replication", STORE),
     Fixed("admin.bind", SOCKETS),
     Fixed("admin.tls", "its TLS context is made when an edge starts"),
     Fixed("listeners.*", SOCKETS, presence=True),

@@ -83,6 +83,14 @@ async def list_services(call: Call) -> web.Response:
     return page(call, map(views.service, call.context.keeper.topology.services.values()))
 
 
+async def show_sessions(call: Call) -> web.Response:
+    """404 where nothing is kept."""
+    found = call.context.sessions()
+    if not found:
+        raise ApiProblem("not_found", "this edge keeps no sessions, or its store has not spoken yet")
+    return answer({**found, "at": moment(found["at"])})
+
+
 async def list_certificates(call: Call) -> web.Response:
     now = call.context.clock.wall()
     items = (
@@ -130,5 +138,6 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/nodes/{node}/explain", explain_node, "Why a node is as it is, and what brings it back"),
     Endpoint("GET", "/api/v1/services", list_services, "Services: hostnames and routes", query=PAGE),
     Endpoint("GET", "/api/v1/explain", explain_request, "Where a request would go, with every step", query=EXPLAIN),
+    Endpoint("GET", "/api/v1/sessions", show_sessions, "The store: its engine, what waits for other sites, its doors"),
     Endpoint("GET", "/api/v1/certificates", list_certificates, "Certificates in use and their expiry", query=PAGE),
 )

@@ -71,6 +71,8 @@ class AdminContext:
     reload: Callable[[], Awaitable[Sequence[Change]]]
     diff: Callable[[], Awaitable[Sequence[Change]]]
     databases: Callable[[], Sequence[DatabaseView]] = tuple
+    sessions: Callable[[], Mapping[str, Any]] = dict
+    """What the store process said of itself last; empty: there is none, or it has not."""
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     metrics_token: str | None = field(default=None, repr=False)
     affinity_keys: KeyRing | None = None

@@ -3,7 +3,9 @@
     listeners    on 127.0.0.1, at --port and the following
     nodes        at free ports of 127.0.0.1, where an origin will listen
     admin        at a free port of 127.0.0.1, without TLS
+    sessions     in the edge's own memory, with doors at free ports of 127.0.0.1, for everybody on this machine
     edge         shows in each answer where it came from, keeps its state and its log in the scene's folder
+    edges        this one alone, so that nobody else is asked before it moves a group
     pools        quick checks, short time-outs, ejections and ramps: a person watches
     files        that the demonstration makes: inside the scene's folder
 
@@ -30,6 +32,8 @@ POOL: dict[str, Tree] = {
     "retries": {"on_timeout": True},  # so that a node which was stopped costs a second, and no request
 }
 CHECK: Tree = {"interval": "1s", "timeout": "1s"}
+DOORS = {"resp": 6380, "http": 8079}
+"""The ports of the doors, where they are free."""
 ADMIN_PORT = 9900
 """Where the commands look when nothing is said."""
 
@@ -64,15 +68,24 @@ def adapt(tree: Tree, port: int, ports: Ports) -> Tree:
     """The same configuration for this machine. Raises `SteerError` when `port` is taken."""
     tree = copy.deepcopy(tree)
     tree["edge"] = {key: value for key, value in tree.get("edge", {}).items() if key != "user"} | EDGE
-    for edge in tree.get("edges", {}).values():
-        edge.pop("bind", None)
-        edge.pop("admin", None)
+    _be_alone(tree)
     _move_listeners(tree, port, ports)
     _move_admin(tree, ports)
     for pool in tree.get("pools", {}).values():
         _move_nodes(pool, ports)
         _quicken(pool)
+    _move_sessions(tree, ports)
     return tree
+
+
+def _be_alone(tree: Tree) -> None:
+    tree.pop("coordination", None)
+    name = tree["edge"].get("name")
+    others = tree.get("edges") or {}
+    if name in others:
+        tree["edges"] = {name: {key: value for key, value in others[name].items() if key not in ("bind", "admin")}}
+    elif others:
+        del tree["edges"]
 
 
 def _move_listeners(tree: Tree, port: int, ports: Ports) -> None:
@@ -94,6 +107,15 @@ def _move_nodes(pool: Tree, ports: Ports) -> None:
         node["address"] = f"{address.scheme}://127.0.0.1:{ports.near(address.port or 8100)}"
     if (pool.get("upstream_tls") or {}).get("ca"):
         pool["upstream_tls"]["ca"] = _inside(pool["upstream_tls"]["ca"])
+
+
+def _move_sessions(tree: Tree, ports: Ports) -> None:
+    for datacentre in tree.get("datacentres", {}).values():
+        datacentre.pop("redis", None)
+    doors = (tree.get("sessions") or {}).get("doors") or {}
+    for name, first in DOORS.items():
+        if name in doors:
+            doors[name] = {"bind": f"127.0.0.1:{ports.near(first)}"}
 
 
 def _quicken(pool: Tree) -> None:

@@ -82,7 +82,7 @@ def _environment() -> dict[str, str]:
 
 def write_scene(folder: Path, tree: adapt.Tree, port: int, ports: Ports) -> Scene:
     """Write everything. Raises `SteerError` when a port is taken, or the file needs what cannot be left out."""
-    scene = _without_databases(Scene(folder, adapt.adapt(tree, port, ports)))
+    scene = _without_tcp(_without_databases(Scene(folder, adapt.adapt(tree, port, ports))))
     _write_certificates(scene)
     _write_token(scene)
     return _without_unbuilt(scene)
@@ -114,21 +114,26 @@ def _without_databases(scene: Scene) -> Scene:
     return Scene(scene.folder, without(scene.tree, ["geo.database"]), (*scene.left_out, problem))
 
 
+def _without_tcp(scene: Scene) -> Scene:
+    """The simulated nodes speak HTTP, so what is steered as TCP has none here."""
+    tree = scene.tree
+    places = [f"listeners[{index}]" for index, each in enumerate(tree["listeners"]) if each.get("tcp")]
+    places += [f"services.{name}" for name, service in tree["services"].items() if service.get("pool")]
+    places += [f"pools.{name}" for name, pool in tree["pools"].items() if pool.get("protocol") == "tcp"]
+    problems = tuple(Problem("", 0, place, "is not simulated: the nodes here speak HTTP") for place in places)
+    return Scene(scene.folder, without(tree, places), (*scene.left_out, *problems))
+
+
 def _without_unbuilt(scene: Scene) -> Scene:
     """The scene with a configuration that `steer run` takes: what is not built yet taken out of it, and remembered."""
     scene.configuration.write_text(yaml.safe_dump(scene.tree, sort_keys=False, allow_unicode=True))
     problems = unbuilt(load(scene.configuration, _environment()))
     if not problems:
         return scene
-    tree = without(scene.tree, (_whole(problem.path) for problem in problems))
+    tree = without(scene.tree, (problem.path for problem in problems))
     if tree == scene.tree:
         raise SteerError(f"this file cannot run yet: {in_words(problems[0])}")
     return _without_unbuilt(Scene(scene.folder, tree, scene.left_out + problems))
-
-
-def _whole(path: str) -> str:
-    """What can go by itself: an edge without its role is one that lacks a datacentre."""
-    return path.removesuffix(".role") if path.startswith("edges.") else path
 
 
 def in_words(problem: Problem) -> str:

@@ -144,7 +144,8 @@ def _nothing(_: int) -> None:
 class WorkerHub:
     """The control process's way to all workers. `worker` is the number that a worker's hello gave.
 
-    `on_disconnect` comes when the last connection of that worker is gone.
+    `on_disconnect` comes when the last connection of that worker is gone. Who gives a number below 0 is no worker, but
+    another single: its values come in, what is published goes out to it, and that is all.
     """
 
     def __init__(
@@ -172,7 +173,7 @@ class WorkerHub:
     @property
     def workers(self) -> frozenset[int]:
         """Those that are connected."""
-        return frozenset(worker for worker in self._wires.values() if worker is not None)
+        return frozenset(worker for worker in self._wires.values() if worker is not None and worker >= 0)
 
     def publish(self, value: object) -> bytes:
         """To every worker now, and to each that connects later, until the next one. Returns it packed, for `Post.keep`.
@@ -223,13 +224,14 @@ class WorkerHub:
                 self._wires[wire] = worker
             case _:
                 raise BrokenFrame("the first value is no hello")
-        self._on_connect(worker)
+        if worker >= 0:
+            self._on_connect(worker)
         if self._last is not None:
             wire.write(self._last)
 
     def _on_lost(self, wire: Wire) -> None:
         worker = self._wires.pop(wire)
-        if worker is not None and worker not in self.workers:
+        if worker is not None and worker >= 0 and worker not in self.workers:
             self._on_disconnect(worker)
 
 
@@ -242,13 +244,16 @@ class InProcessLink:
     can_take = True
     workers = frozenset({0})
 
-    def __init__(self, to_control: Callable[[int, object], None], to_worker: Callable[[object], None]) -> None:
+    def __init__(
+        self, to_control: Callable[[int, object], None], to_worker: Callable[[object], None], number: int = 0
+    ) -> None:
         self._to_control = to_control
         self._to_worker = to_worker
+        self._number = number
 
     def send(self, value: object) -> None:
-        """As worker 0, to control."""
-        asyncio.get_running_loop().call_soon(self._to_control, 0, value)
+        """To control, as the worker (or single) of this number."""
+        asyncio.get_running_loop().call_soon(self._to_control, self._number, value)
 
     def tell(self, worker: int, value: object) -> None:
         """From control, to the worker."""

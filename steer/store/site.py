@@ -106,6 +106,8 @@ class Site:
         return True
 
     async def _open_later(self) -> None:
-        while not await self._open():
+        while True:
             await asyncio.sleep(AGAIN)
+            if await self._open():
+                break
         logger.info("the engine of site %d answers", self.number)

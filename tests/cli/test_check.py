@@ -67,10 +67,8 @@ def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None
     result = run(app, str(path), "--no-files")
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        f"{path}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)",
-        f"{path}:32: datacentres.auckland.redis: is not built yet (a datacentre's Redis)",
-        f"{path}:74: sessions: is not built yet (the sessions and their doors)",
-        f"{path}: no problems, 3 parts not built yet: steer run refuses the file as it is",
+        f"{path}:84: sessions.namespaces.web.session_cookie: is not built yet (bringing a browser's session along)",
+        f"{path}: no problems, 1 part not built yet: steer run refuses the file as it is",
     ]
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,4 +97,8 @@ def test_every_row_of_what_is_fixed_is_a_key_of_the_schema() -> None:
     for row in FIXED:
         value: Any = reference
         for step in row.place.split("."):
-            value = value[0] if step == "*" else getattr(value, step)
+            value = next(iter(_entries(value))) if step == "*" else getattr(value, step)
+
+
+def _entries(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value

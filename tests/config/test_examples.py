@@ -11,20 +11,9 @@ from steer.config import load, unbuilt
 EXAMPLES = Path(__file__).parents[2] / "config"
 
 NOT_BUILT = {
-    "active-active.yaml": {
-        "datacentres.wellington.redis",
-        "datacentres.auckland.redis",
-        "sessions",
-    },
-    "regional-canary.yaml": {
-        "datacentres.east.redis",
-        "datacentres.west.redis",
-        "sessions",
-        "plans",
-    },
+    "active-active.yaml": {"sessions.namespaces.web.session_cookie"},
+    "regional-canary.yaml": {"plans"},
     "passive-cluster.yaml": {
-        "datacentres.production.redis",
-        "datacentres.standby.redis",
         "groups.transfer.failover.plan",
         "groups.transfer.failback.plan",
         "groups.transfer.readiness",
@@ -33,17 +22,13 @@ NOT_BUILT = {
     "ecosystem-swap.yaml": {
         "edges.edge-witness.role",
         "coordination",
-        "datacentres.north-europe.redis",
-        "datacentres.west-europe.redis",
         "groups.tasks-portal.failover.automatic",
         "groups.tasks-portal.failback.automatic",
-        "sessions",
+        "sessions.namespaces.conversations.acknowledge",
     },
     "pilot-light.yaml": {
         "edges.edge-witness.role",
         "coordination",
-        "datacentres.primary.redis",
-        "datacentres.recovery.redis",
         "groups.django.writes",
         "groups.django.failover.automatic",
         "groups.django.failover.plan",
@@ -72,7 +57,8 @@ def test_what_is_not_built_is_named_with_its_line() -> None:
     config = load(EXAMPLES / "active-active.yaml", {}, check_files=False)
     place = EXAMPLES / "active-active.yaml"
     assert (
-        str(unbuilt(config)[0]) == f"{place}:31: datacentres.wellington.redis: is not built yet (a datacentre's Redis)"
+        str(unbuilt(config)[0]) == f"{place}:84: sessions.namespaces.web.session_cookie: is not built yet"
+        " (bringing a browser's session along)"
     )
 
 

@@ -107,7 +107,15 @@ async def test_an_unknown_name_is_404_and_says_what_there_is(admin: RunningAdmin
     assert (answer.status, answer.body["detail"]) == (404, said)
 
 
-@pytest.mark.parametrize("path", ["/edges", "/previews", "/runs", "/drills", "/sessions", "/events"])
+async def test_an_edge_without_a_store_has_no_sessions(admin: RunningAdmin) -> None:
+    answer = await admin.get("/api/v1/sessions")
+    assert (answer.status, answer.body["detail"]) == (
+        404,
+        "this edge keeps no sessions, or its store has not spoken yet",
+    )
+
+
+@pytest.mark.parametrize("path", ["/edges", "/previews", "/runs", "/drills", "/events"])
 async def test_what_is_not_built_does_not_exist(admin: RunningAdmin, path: str) -> None:
     answer = await admin.get(f"/api/v1{path}")
     assert answer.status == 404

@@ -37,8 +37,9 @@ def test_every_address_moves_to_a_free_loopback_port_of_its_own(name: str, port:
 @pytest.mark.parametrize("name", FIVE)
 def test_what_is_steered_stays_as_the_file_says(name: str, port: int) -> None:
     before, after = read(name), adapt.adapt(read(name), port, Ports())
-    for key in ("version", "datacentres", "groups", "services", "sessions", "plans", "drills", "coordination", "geo"):
+    for key in ("version", "groups", "services", "plans", "drills", "geo"):
         assert after.get(key) == before.get(key)
+    assert list(after["datacentres"]) == list(before["datacentres"])
     assert [node.name for node in adapt.nodes(after)] == [node.name for node in adapt.nodes(before)]
 
 
@@ -60,6 +61,16 @@ def test_addresses_for_other_edges_and_the_user_to_become_go(port: int) -> None:
     after = adapt.adapt(tree, port, Ports())
     assert "user" not in after["edge"]
     assert after["edges"]["edge-wellington-1"] == {"datacentre": "wellington"}
+
+
+def test_the_edge_is_alone_and_keeps_sessions_in_its_memory(port: int) -> None:
+    after = adapt.adapt(read("ecosystem-swap"), port, Ports())
+    assert after["edges"] == {"edge-north-1": {"datacentre": "north-europe"}}
+    assert "coordination" not in after
+    assert all("redis" not in datacentre for datacentre in after["datacentres"].values())
+    doors = {name: door["bind"] for name, door in after["sessions"]["doors"].items()}
+    assert len({*doors.values()}) == 2
+    assert all(bind.startswith("127.0.0.1:") for bind in doors.values())
 
 
 def test_people_see_where_an_answer_came_from_and_a_node_return_soon(port: int) -> None:

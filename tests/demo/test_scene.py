@@ -13,7 +13,7 @@ from steer.demo.scene import EXAMPLE, Scene, read_tree, write_scene
 from steer.errors import ConfigError
 
 EXAMPLES = Path(__file__).parents[2] / "config"
-RUNS = ("active-active", "regional-canary", "ecosystem-swap", "passive-cluster", "pilot-light")
+FIVE = ("active-active", "regional-canary", "ecosystem-swap", "passive-cluster", "pilot-light")
 
 
 def scene_of(file: Path | None, folder: Path) -> Scene:
@@ -25,12 +25,13 @@ def test_the_example_in_the_package_is_the_one_of_the_repository() -> None:
     assert EXAMPLE.read_bytes() == (EXAMPLES / "active-active.yaml").read_bytes()
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", FIVE)
 def test_steer_takes_the_configuration_with_the_files_that_it_names(name: str, tmp_path: Path) -> None:
     scene = scene_of(EXAMPLES / f"{name}.yaml", tmp_path)
     config = load(scene.configuration, environ={})
     assert unbuilt(config) == ()
-    assert list(config.services) == list(read_tree(EXAMPLES / f"{name}.yaml")["services"])
+    services = read_tree(EXAMPLES / f"{name}.yaml")["services"]
+    assert list(config.services) == [name for name, service in services.items() if "pool" not in service]
 
 
 def test_what_is_not_built_is_left_out_and_remembered(tmp_path: Path) -> None:
@@ -38,8 +39,15 @@ def test_what_is_not_built_is_left_out_and_remembered(tmp_path: Path) -> None:
     left_out = {problem.path for problem in scene.left_out}
     missing = {problem.path for problem in unbuilt(load(EXAMPLES / "regional-canary.yaml", check_files=False))}
     assert left_out == missing | {"geo.database"}
-    assert scene.tree.keys().isdisjoint({"plans", "sessions"})
+    assert scene.tree.keys().isdisjoint({"plans"})
     assert "rules" in scene.tree["groups"]["web-tier"]
+
+
+def test_what_is_steered_as_tcp_is_left_out_and_remembered(tmp_path: Path) -> None:
+    scene = scene_of(EXAMPLES / "passive-cluster.yaml", tmp_path)
+    places = {"listeners[1]", "services.transfer-sftp", "pools.transfer-sftp"}
+    assert places < {problem.path for problem in scene.left_out}
+    assert list(scene.tree["services"]) == ["transfer-https"]
 
 
 def test_a_file_with_an_error_is_refused_with_its_own_line(tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""`steer sessions`: how the store stands. `steer store check`: what is wrong with the engines of a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from steer.cli.client import (
+    DEFAULT_ADMIN,
+    AdminOption,
+    DebugOption,
+    Json,
+    JsonOption,
+    TokenOption,
+    edge,
+    print_json,
+    reporting,
+)
+from steer.cli.output import aligned, say
+from steer.config import Config, load
+from steer.store.engine import Finding
+from steer.store.errors import StoreError
+from steer.store.redis_engine import RedisEngine
+from steer.store.redis_link import RedisLink, RedisPlace
+from steer.store_parameters import redis_place
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The file that names the engines.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("sessions")(sessions)
+    store = typer.Typer(help="The engines of the store.", no_args_is_help=True)
+    store.command("check")(check)
+    app.add_typer(store, name="store")
+
+
+def sessions(
+    admin: AdminOption = DEFAULT_ADMIN,
+    token: TokenOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """The store of this edge: its engine, its doors, what waits for other datacentres.
+
+    Example: steer sessions
+    """
+    with reporting(debug):
+        found = edge(admin, token).get("/sessions")
+        if json:
+            print_json(found)
+            return
+        for line in (engine_line(found), *space_lines(found["spaces"]), *door_lines(found["doors"])):
+            say(line)
+
+
+def engine_line(found: Json) -> str:
+    parts = [f"site {found['site']}", f"engine {found['engine']}", found["problem"] or "answers"]
+    if abs(found["skew"]) >= 0.001:
+        parts.append(f"its clock is {found['skew']:+.3f} s from this edge's")
+    if found["keys_alarm"]:
+        parts.append(f"KEYS: {found['keys_alarm']}")
+    return "  ".join(parts)
+
+
+def space_lines(spaces: list[Json]) -> list[str]:
+    return aligned([["namespace", space["name"], *map(_waiting, space["pending"].items())] for space in spaces])
+
+
+def _waiting(peer: tuple[str, int]) -> str:
+    return f"{peer[1]} writes wait for site {peer[0]}"
+
+
+def door_lines(doors: Json) -> list[str]:
+    return aligned([["door", name, door["bind"]] for name, door in doors.items()])
+
+
+def check(config: ConfigFile, json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Ask every engine that CONFIG names what in its set-up breaks the promises: eviction, persistence, version, clock.
+
+    Example: steer store check config/active-active.yaml
+
+    Exit status 0: nothing does, 1: something does, or an engine does not answer.
+    """
+    with reporting(debug):
+        found = asyncio.run(findings(load(config)))
+    if json:
+        print_json({name: [asdict(each) for each in of_engine] for name, of_engine in found.items()})
+    else:
+        for name, of_engine in found.items():
+            say_findings(name, of_engine)
+    raise typer.Exit(any(each.is_fatal for of_engine in found.values() for each in of_engine))
+
+
+async def findings(config: Config) -> dict[str, list[Finding]]:
+    """By datacentre; those without a Redis have the memory of their edges, of which nothing can be set up wrongly."""
+    places = {name: redis_place(each.redis) for name, each in config.datacentres.items() if each.redis is not None}
+    asked: list[Any] = await asyncio.gather(*(_ask(place) for place in places.values()))
+    return dict(zip(places, asked, strict=True))
+
+
+async def _ask(place: RedisPlace) -> list[Finding]:
+    engine = RedisEngine(RedisLink(place))
+    try:
+        return await engine.check()
+    except StoreError as error:
+        return [Finding(is_fatal=True, message=str(error), hint="is it running, and reachable from here?")]
+    finally:
+        await engine.close()
+
+
+def say_findings(name: str, of_engine: list[Finding]) -> None:
+    if not of_engine:
+        say(f"{name}: fine")
+    for each in of_engine:
+        hint = f" ({each.hint})" if each.hint else ""
+        say(f"{name}: {'WRONG' if each.is_fatal else 'note'}: {each.message}{hint}")

@@ -1,0 +1,116 @@
+"""The store process under a real edge: its doors, its death, its hand-over to a new version."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from tests.kit.edge import RunningEdge, bind, configuration, running_edge
+from tests.kit.redis import RedisServer, needs_redis
+from tests.scenarios.processes import children, until
+
+STORE = "steer store"
+
+
+def keeping(door: str, **namespace: Any) -> dict[str, Any]:
+    tree = configuration({"one": 1, "two": 2})
+    tree["sessions"] = {"doors": {"resp": {"bind": door}}, "namespaces": {"web": namespace}}
+    return tree
+
+
+@asynccontextmanager
+async def client(door: str) -> AsyncIterator[Redis]:
+    host, _, port = door.rpartition(":")
+    async with Redis(host=host, port=int(port), socket_timeout=10) as redis:
+        yield redis
+
+
+def status(edge: RunningEdge) -> dict[str, Any]:
+    """Empty until the store has spoken."""
+    try:
+        found: dict[str, Any] = edge.admin("/sessions")
+    except HTTPError as error:
+        error.close()
+        return {}
+    return found
+
+
+def store_of(edge: int) -> int | None:
+    return next((pid for pid, name in children(edge).items() if name == STORE), None)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_what_was_written_at_a_door_is_there_after_the_edge_was_killed(tmp_path: Path, workers: int) -> None:
+    door = bind()
+    tree = keeping(door, seal=True)
+    with running_edge(tmp_path, tree, workers=workers) as edge:
+        async with client(door) as redis:
+            await redis.set("sid", "secret words", ex=60)
+        edge.kill()
+    assert b"secret words" not in (tmp_path / "state" / "sessions.log").read_bytes()
+    with running_edge(tmp_path, tree, workers=workers) as edge:
+        async with client(door) as redis:
+            assert await redis.get("sid") == b"secret words"
+        await until(lambda: status(edge).get("doors", {}).get("resp", {}).get("bind") == door, "the door is shown")
+
+
+async def test_a_client_that_connects_while_it_is_started_anew_waits_for_an_answer(tmp_path: Path) -> None:
+    door = bind()
+    with running_edge(tmp_path, keeping(door), workers=1) as edge:
+        async with client(door) as redis:
+            await redis.set("sid", "kept", ex=60)
+        killed = store_of(edge.process.pid)
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        async with client(door) as redis:
+            assert await redis.get("sid") == b"kept"
+        await until(lambda: store_of(edge.process.pid) not in (None, killed), "another store process")
+
+
+@needs_redis
+async def test_an_edge_starts_while_its_redis_is_down_and_says_so(tmp_path: Path) -> None:
+    door = bind()
+    with RedisServer(tmp_path / "redis") as redis:
+        redis.kill()
+        tree = keeping(door)
+        tree["datacentres"]["one"]["redis"] = {"url": redis.url}
+        with running_edge(tmp_path, tree, workers=1) as edge:
+            async with client(door) as app:
+                with pytest.raises(ResponseError, match="unavailable"):
+                    await app.get("sid")
+            await until(lambda: status(edge).get("problem"), "the problem is told")
+            redis.start()
+            await until(lambda: status(edge).get("problem") == "", "the engine is found")
+            async with client(door) as app:
+                await app.set("sid", "value", ex=60)
+            async with client(door) as app:
+                assert await app.get("sid") == b"value"
+
+
+@needs_redis
+def test_store_check_says_what_is_wrong_with_each_engine(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as redis:
+        tree = keeping(bind())
+        tree["datacentres"]["one"]["redis"] = {"url": redis.url}
+        tree["datacentres"]["two"]["redis"] = {"url": "redis://127.0.0.1:9/0"}
+        file = tmp_path / "steer.yaml"
+        file.write_text(json.dumps(tree))
+        command = [sys.executable, "-m", "steer", "store", "check", str(file)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 1, found.stderr
+    one, two = found.stdout.splitlines()
+    assert one.startswith("one: WRONG: ")
+    assert "allkeys-lru" in one
+    assert two.startswith("two: WRONG: 127.0.0.1:9/0 cannot be reached")
