@@ -19,3 +19,16 @@ class Clock(Protocol):
 class SystemClock:
     monotonic = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
+
+
+class StoppedClock:
+    """Stands where the other one stood."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._wall, self._monotonic = clock.wall(), clock.monotonic()
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def wall(self) -> float:
+        return self._wall

@@ -27,7 +27,7 @@ def _pool(name: str, pool: Pool, nodes: list[model.Node]) -> model.Pool:
     first = len(nodes)
     for datacentre, members in pool.nodes.items():
         for node in members:
-            nodes.append(model.Node(len(nodes), node.name, name, datacentre, node.weight))
+            nodes.append(model.Node(len(nodes), node.name, name, datacentre, node.weight, node.capacity))
     check = pool.health_check
     acts = check is not None and check.mode == "on"
     return model.Pool(

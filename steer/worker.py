@@ -246,6 +246,8 @@ class Worker:
             }
         if bound := self.plane.leaving.take_news():
             counts["bound"] = bound
+        if samples := self.plane.sampling.drain():
+            counts["samples"] = samples
         if counts:
             self._send(COUNTS, {"worker": self._settings.worker, **counts})
 

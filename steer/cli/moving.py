@@ -28,6 +28,7 @@ from steer.cli.client import (
     segment,
 )
 from steer.cli.output import duration, number, say, until
+from steer.cli.previews import PreviewOption, show_preview
 from steer.errors import Unreachable
 
 POLL = 0.5
@@ -54,6 +55,7 @@ def _register_failover(app: typer.Typer) -> None:
         to: Annotated[str | None, typer.Option("--to", metavar="DC", help="Else the first that can take it.")] = None,
         ungraceful: Annotated[bool, typer.Option("--ungraceful", help="Let no client stay where it is.")] = False,
         reason: ReasonOption = None,
+        preview: PreviewOption = False,
         force: ForceOption = False,
         no_wait: NoWaitOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
@@ -68,7 +70,10 @@ def _register_failover(app: typer.Typer) -> None:
         """
         with reporting(debug):
             wanted: Json = {"to": to, "ungraceful": ungraceful, "reason": need_reason(reason), "force": force}
-            _move(edge(admin, token), group, "failover", wanted, no_wait, json)
+            if preview:
+                _show_move(edge(admin, token), group, "failover", wanted, json)
+            else:
+                _move(edge(admin, token), group, "failover", wanted, no_wait, json)
 
 
 def _register_failback(app: typer.Typer) -> None:
@@ -76,6 +81,7 @@ def _register_failback(app: typer.Typer) -> None:
     def failback(
         group: GroupArgument,
         reason: ReasonOption = None,
+        preview: PreviewOption = False,
         force: ForceOption = False,
         no_wait: NoWaitOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
@@ -89,7 +95,10 @@ def _register_failback(app: typer.Typer) -> None:
         """
         with reporting(debug):
             wanted: Json = {"reason": need_reason(reason), "force": force}
-            _move(edge(admin, token), group, "failback", wanted, no_wait, json)
+            if preview:
+                _show_move(edge(admin, token), group, "failback", wanted, json)
+            else:
+                _move(edge(admin, token), group, "failback", wanted, no_wait, json)
 
 
 def _register_hold(app: typer.Typer) -> None:
@@ -98,6 +107,7 @@ def _register_hold(app: typer.Typer) -> None:
         group: GroupArgument,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
+        preview: PreviewOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
         token: TokenOption = None,
         json: JsonOption = False,
@@ -109,6 +119,9 @@ def _register_hold(app: typer.Typer) -> None:
         """
         with reporting(debug):
             wanted: Json = {"kind": "hold", "target": {"group": group}, "reason": need_reason(reason)}
+            if preview:
+                show_preview(edge(admin, token), {**wanted, "expires_in": expires}, json)
+                return
             override = edge(admin, token).change("POST", "/overrides", {**wanted, "expires_in": expires})
             if json:
                 print_json(override)
@@ -121,6 +134,7 @@ def _register_release(app: typer.Typer) -> None:
     def release(
         group: GroupArgument,
         reason: ReasonOption = None,
+        preview: PreviewOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
         token: TokenOption = None,
         json: JsonOption = False,
@@ -132,11 +146,18 @@ def _register_release(app: typer.Typer) -> None:
         """
         with reporting(debug):
             wanted: Json = {"kind": "restore", "target": {"group": group}, "reason": need_reason(reason)}
+            if preview:
+                show_preview(edge(admin, token), wanted, json)
+                return
             done = edge(admin, token).change("POST", "/overrides", wanted)
             if json:
                 print_json(done)
             else:
                 say(f"released {group}")
+
+
+def _show_move(edge: Edge, group: str, kind: str, wanted: Json, json: bool) -> None:
+    show_preview(edge, {"kind": kind, "target": {"group": group}, **wanted}, json)
 
 
 # Following a move.

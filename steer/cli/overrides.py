@@ -27,6 +27,7 @@ from steer.cli.client import (
 )
 from steer.cli.moving import stay
 from steer.cli.output import number, say, show_table, time, until
+from steer.cli.previews import PreviewOption, show_preview
 
 TargetArgument = Annotated[str, typer.Argument(metavar="NODE-or-DC", help="A node, or a datacentre.")]
 GroupOption = Annotated[str | None, typer.Option("--group", help="The datacentre, for this group only.")]
@@ -48,6 +49,7 @@ def _register_change(app: typer.Typer, kind: str, meaning: str, example: str) ->
         group: GroupOption = None,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
+        preview: PreviewOption = False,
         force: ForceOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
         token: TokenOption = None,
@@ -58,6 +60,9 @@ def _register_change(app: typer.Typer, kind: str, meaning: str, example: str) ->
             wanted: Json = {"kind": kind, "reason": need_reason(reason), "expires_in": expires, "force": force}
             there = edge(admin, token)
             wanted["target"] = find_target(there, target, group)
+            if preview:
+                show_preview(there, wanted, json)
+                return
             override = there.change("POST", "/overrides", wanted)
             if json:
                 print_json(override)
@@ -69,6 +74,7 @@ def _register_list(app: typer.Typer) -> None:
     @app.command()
     def overrides(
         lift: Annotated[str | None, typer.Option("--lift", metavar="ID", help="Take this one back.")] = None,
+        preview: PreviewOption = False,
         reason: ReasonOption = None,
         admin: AdminOption = DEFAULT_ADMIN,
         token: TokenOption = None,
@@ -80,6 +86,10 @@ def _register_list(app: typer.Typer) -> None:
         Example: steer overrides --lift 01HZX3K9M --reason "patched"
         """
         with reporting(debug):
+            if lift is not None and preview:
+                wanted: Json = {"kind": "lift", "target": {"override": lift}, "reason": need_reason(reason)}
+                show_preview(edge(admin, token), wanted, json)
+                return
             if lift is not None:
                 gone = edge(admin, token).change(
                     "DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)}

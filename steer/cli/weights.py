@@ -27,6 +27,7 @@ from steer.cli.client import (
     segment,
 )
 from steer.cli.output import number, percent, say, show_table, until
+from steer.cli.previews import PreviewOption, show_preview
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
         rule: Annotated[str | None, typer.Option("--rule", metavar="NAME", help="Of this rule of the group.")] = None,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
+        preview: PreviewOption = False,
         force: ForceOption = False,
         admin: AdminOption = DEFAULT_ADMIN,
         token: TokenOption = None,
@@ -50,6 +52,14 @@ def register(app: typer.Typer) -> None:
         Example: steer weights website wellington=90 auckland=10 --reason "patching auckland" --expires 2h
         """
         with reporting(debug):
+            if preview and not settings:
+                raise Usage("a preview needs weights", "DATACENTRE=NUMBER, such as wellington=90")
+            if preview:
+                target = {"group": group} | ({"rule": rule} if rule is not None else {})
+                wanted: Json = {"kind": "weights", "target": target, "weights": parse(settings or [])}
+                wanted |= {"reason": need_reason(reason), "expires_in": expires, "force": force}
+                show_preview(edge(admin, token), wanted, json)
+                return
             if settings:
                 change: Json = {"weights": parse(settings), "rule": rule, "reason": need_reason(reason), "force": force}
                 answer = set_weights(edge(admin, token), group, {**change, "expires_in": expires})

@@ -2,7 +2,7 @@
 
 `steer check` lists what of it a configuration uses, and `steer run` refuses to start with it. Only what is written
 counts as used, and only if it asks for something: `plans: {}` asks for nothing. Facts that features which are not
-built will read (`capacity`, `pairs_with`, `needed`, `location`, `label`, `environment`) are no use of them.
+built will read (`pairs_with`, `needed`, `location`, `label`, `environment`) are no use of them.
 """
 
 from __future__ import annotations

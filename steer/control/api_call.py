@@ -22,11 +22,15 @@ View = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`caller` is None only where no token is needed."""
+    """`caller` is None only where no token is needed.
+
+    `preview`: the id of the one that is applied, for the audit; nothing has changed since it was made.
+    """
 
     context: AdminContext
     request: web.Request
     caller: Token | None = None
+    preview: str = ""
 
     @property
     def who(self) -> str:
@@ -42,13 +46,14 @@ class Call:
 
     def require_unmoved(self, etag: str) -> None:
         """If-Match (RFC 9110 section 13.1.1): the change holds only for the state that the caller has read."""
-        wanted = self.request.headers.get("If-Match")
+        wanted = None if self.preview else self.request.headers.get("If-Match")
         if wanted is not None and wanted.strip() != "*" and etag not in [tag.strip() for tag in wanted.split(",")]:
             raise ApiProblem("moved_on", f"it is {etag} now; read it again", headers={"ETag": etag})
 
     def record(self, action: str, target: View, reason: str, before: Any, after: Any) -> None:
         role = str(self.caller.role) if self.caller else ""
-        self.context.audit.record(Change(self.who, role, self.origin, action, dict(target), reason, before, after))
+        what = {**target, "preview": self.preview} if self.preview else dict(target)
+        self.context.audit.record(Change(self.who, role, self.origin, action, what, reason, before, after))
 
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -30,13 +30,16 @@ from steer.steering.model import DatacentreStatus, Group, GroupStatus, NodeStatu
 
 async def set_weights(call: Call) -> web.Response:
     group = find_group(call)
-    change = await body_of(call.request, WeightsChange)
+    return do_set_weights(call, group, await body_of(call.request, WeightsChange))
+
+
+def do_set_weights(call: Call, group: Group, change: WeightsChange) -> web.Response:
     keeper = call.context.keeper
     call.require_unmoved(group_etag(keeper.snapshot, group))
     if change.rule is not None:
-        _require_known("rule", change.rule, tuple(rule.name for rule in group.rules), "rule")
+        require_known("rule", change.rule, tuple(rule.name for rule in group.rules), "rule")
     for name in change.weights:
-        _require_known("datacentre", name, call.context.keeper.topology.datacentres, f"weights.{name}")
+        require_known("datacentre", name, call.context.keeper.topology.datacentres, f"weights.{name}")
     before = _weights_record(call, group)
     override = keeper.set_weights(
         group.name,
@@ -65,9 +68,13 @@ def _weights_record(call: Call, group: Group) -> dict[str, Any]:
 
 
 async def fail_over(call: Call) -> web.Response:
-    group, change = find_group(call), await body_of(call.request, FailoverRequest)
+    group = find_group(call)
+    return do_fail_over(call, group, await body_of(call.request, FailoverRequest))
+
+
+def do_fail_over(call: Call, group: Group, change: FailoverRequest) -> web.Response:
     if change.to is not None:
-        _require_known("datacentre", change.to, call.context.keeper.topology.datacentres, "to")
+        require_known("datacentre", change.to, call.context.keeper.topology.datacentres, "to")
 
     def act() -> None:
         call.context.keeper.failover(
@@ -83,8 +90,11 @@ async def fail_over(call: Call) -> web.Response:
 
 
 async def fail_back(call: Call) -> web.Response:
-    group, change = find_group(call), await body_of(call.request, FailbackRequest)
+    group = find_group(call)
+    return do_fail_back(call, group, await body_of(call.request, FailbackRequest))
 
+
+def do_fail_back(call: Call, group: Group, change: FailbackRequest) -> web.Response:
     def act() -> None:
         call.context.keeper.failback(group.name, owner=call.who, reason=change.reason, force=change.force)
 
@@ -116,9 +126,12 @@ async def list_overrides(call: Call) -> web.Response:
 
 
 async def create_override(call: Call) -> web.Response:
-    change = await body_of(call.request, OverrideChange)
+    return do_override(call, await body_of(call.request, OverrideChange))
+
+
+def do_override(call: Call, change: OverrideChange) -> web.Response:
     call.require_unmoved(overrides_etag(call))
-    _require_known_target(call, change.target)
+    require_known_target(call, change.target)
     _require_fitting_target(change)
     target = change.target.model_dump(exclude_none=True)
     before = _target_record(call, target)
@@ -144,8 +157,11 @@ def _created(call: Call, shown: Mapping[str, Any]) -> web.Response:
 
 
 async def lift_override(call: Call) -> web.Response:
-    id, keeper = call.named("id"), call.context.keeper
-    removal: Removal = await removal_of(call.request)
+    return do_lift(call, call.named("id"), await removal_of(call.request))
+
+
+def do_lift(call: Call, id: str, removal: Removal) -> web.Response:
+    keeper = call.context.keeper
     before = next((override for override in keeper.overrides() if override.id == id), None)
     if before is None:
         raise not_found("override", id)
@@ -155,7 +171,8 @@ async def lift_override(call: Call) -> web.Response:
     return answer(lifted, etag=overrides_etag(call))
 
 
-def _require_known_target(call: Call, target: Target) -> None:
+def require_known_target(call: Call, target: Target) -> None:
+    """Raises a problem that names the place."""
     topology = call.context.keeper.topology
     known = {
         "node": tuple(node.name for node in topology.nodes),
@@ -163,7 +180,7 @@ def _require_known_target(call: Call, target: Target) -> None:
         "group": tuple(topology.groups),
     }
     for what, name in target.model_dump(exclude_none=True).items():
-        _require_known(what, name, known[what], f"target.{what}")
+        require_known(what, name, known[what], f"target.{what}")
 
 
 def _require_fitting_target(change: OverrideChange) -> None:
@@ -173,7 +190,7 @@ def _require_fitting_target(change: OverrideChange) -> None:
         raise ApiProblem("unacceptable", str(error), "target") from None
 
 
-def _require_known(what: str, name: str, known: tuple[str, ...], path: str) -> None:
+def require_known(what: str, name: str, known: tuple[str, ...], path: str) -> None:
     if name not in known:
         raise ApiProblem("unacceptable", f"no {what} is called {name!r}; there are: {', '.join(known)}", path)
 

@@ -97,6 +97,70 @@ class FailbackRequest(Body):
     force: bool = False
 
 
+PreviewKind = Literal["weights", "drain", "eject", "restore", "hold", "lift", "failover", "failback"]
+
+
+class PreviewTarget(Body):
+    """What the change itself would name."""
+
+    node: str | None = None
+    datacentre: str | None = None
+    group: str | None = None
+    rule: str | None = Field(default=None, description="with a group, of `weights`")
+    override: str | None = Field(default=None, description="the id of what `lift` would end")
+
+
+TARGETS: dict[PreviewKind, tuple[frozenset[str], ...]] = {
+    "weights": (frozenset({"group"}), frozenset({"group", "rule"})),
+    "drain": (frozenset({"node"}), frozenset({"datacentre"}), frozenset({"datacentre", "group"})),
+    "eject": (frozenset({"node"}), frozenset({"datacentre"}), frozenset({"datacentre", "group"})),
+    "restore": (
+        *(frozenset({"node"}), frozenset({"datacentre"}), frozenset({"datacentre", "group"})),
+        frozenset({"group"}),
+    ),
+    "hold": (frozenset({"group"}),),
+    "lift": (frozenset({"override"}),),
+    "failover": (frozenset({"group"}),),
+    "failback": (frozenset({"group"}),),
+}
+"""What a target may name, by kind."""
+
+EXTRAS: dict[str, tuple[PreviewKind, ...]] = {
+    "weights": ("weights",),
+    "to": ("failover",),
+    "ungraceful": ("failover",),
+    "expires_in": ("weights", "drain", "eject", "hold"),
+    "force": ("weights", "drain", "eject", "failover", "failback"),
+}
+"""The kinds for which each of the other fields is."""
+
+
+class PreviewRequest(Body):
+    """A change as it would be asked for. `target` and the rest are what the change itself takes."""
+
+    kind: PreviewKind
+    target: PreviewTarget
+    weights: dict[str, Weight] | None = Field(default=None, min_length=1, max_length=999)
+    to: str | None = Field(default=None, description="of a failover; null: the first of its order that can take it")
+    ungraceful: bool = False
+    reason: Reason
+    expires_in: ExpiresIn | None = None
+    force: bool = Field(default=False, description="the change would be made although a safety rule refuses")
+
+    @model_validator(mode="after")
+    def _is_one_change(self) -> Self:
+        named = frozenset(self.target.model_dump(exclude_none=True))
+        if named not in TARGETS[self.kind]:
+            ways = " or ".join(" with ".join(sorted(way)) for way in TARGETS[self.kind])
+            raise ValueError(f"the target of {self.kind} is a {ways}")
+        if self.kind == "weights" and self.weights is None:
+            raise ValueError("weights: are needed")
+        for name, kinds in EXTRAS.items():
+            if getattr(self, name) and self.kind not in kinds:
+                raise ValueError(f"{name}: is nothing for {self.kind}")
+        return self
+
+
 class TokenCreation(Body):
     name: str = Field(pattern=f"^{NAME.pattern}$")
     role: Role = Field(strict=False)

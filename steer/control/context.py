@@ -13,6 +13,7 @@ from steer.control.audit import Audit
 from steer.control.databases import DatabaseView
 from steer.control.face import KeeperFace
 from steer.control.metrics import Totals
+from steer.control.previews import Previews
 from steer.control.tokens import Tokens
 from steer.sessions.affinity.keyring import Ring
 
@@ -77,3 +78,7 @@ class AdminContext:
     metrics_token: str | None = field(default=None, repr=False)
     affinity_keys: KeyRing | None = None
     clock: Clock = field(default_factory=SystemClock)
+    previews: Previews = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.previews = Previews(self.clock)

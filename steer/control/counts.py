@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
 from steer.steering.latencies import BUCKETS
+from steer.steering.samples import Row
 
 
 def _whole_histogram(numbers: list[float]) -> list[float]:
@@ -35,6 +36,9 @@ class Overload(BaseModel):
     memory: FiniteAmount = 0.0
     """Of what it may have."""
 
+
+MOST_SAMPLES = 50
+"""A worker keeps no more between two messages (`proxy.sampling`)."""
 
 Clients = Annotated[list[int], Field(max_length=65_536)]
 
@@ -68,6 +72,8 @@ class Counts(BaseModel):
     """Connections and requests that were too many, by reason."""
     bound: dict[str, dict[str, Clients]] = {}
     """By group and datacentre, of those that drain or are left: hashes of the affinities that were met there."""
+    samples: Annotated[list[Row], Field(max_length=MOST_SAMPLES)] = []
+    """Of the requests since the last message (`steering.samples`)."""
     gauges: Gauges | None = None
     """None: as they were."""
     handshakes: list[tuple[str, bool, NonNegativeInt]] = []

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
+from steer.clock import Clock
 from steer.control.groups import GroupReport
 from steer.control.overrides import Override
 from steer.steering.model import Snapshot, Topology
+from steer.steering.safety import Verdicts
 
 Kind = Literal["drain", "eject", "restore", "hold"]
 
@@ -57,6 +59,16 @@ class KeeperFace(Protocol):
     ) -> None: ...
 
     def failback(self, group: str, *, owner: str, reason: str, force: bool) -> None: ...
+
+    def judge(self, override: Override) -> Mapping[str, Verdicts]: ...
+
+    def judge_move(self, group: str, to: str) -> Mapping[str, Verdicts]: ...
+
+    def twin(self, clock: Clock) -> KeeperFace:
+        """Another one in the same state, to try changes on."""
+
+    def settled(self) -> Snapshot:
+        """Of a twin: how it will be when everything has followed the change."""
 
     def group_report(self, name: str) -> GroupReport: ...
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from io import StringIO
 from typing import Any, Literal
 
 from steer.clock import Clock
@@ -20,7 +21,7 @@ from steer.control.groups import GroupReport
 from steer.control.overrides import Book, Kind, Override
 from steer.control.saving import Saver
 from steer.control.standing import OVERRIDE, Standing
-from steer.control.state_file import NotKept, StateFile
+from steer.control.state_file import Kept, NotKept, Unwritten
 from steer.errors import Unacceptable
 from steer.steering import groups
 from steer.steering.choose import Load
@@ -32,7 +33,8 @@ from steer.steering.groups import Record
 from steer.steering.model import DatacentreState, Dice, NodeState, Observation, Snapshot, Topology
 from steer.steering.plan import PLAIN_NODE
 from steer.steering.positions import Moment
-from steer.steering.safety import check_change, keeps_pause
+from steer.steering.preview import without_ramps
+from steer.steering.safety import Verdicts, keeps_pause, rules_for_change, rules_for_move
 from steer.steering.standby import cold_nodes
 from steer.steering.tables import Tables
 
@@ -40,6 +42,10 @@ CHECKS_KEPT = 10
 """Results of active checks, for each node: a minute, enough to see a pattern."""
 
 NONE_RELEASED: Mapping[str, Record] = {}
+
+
+def _nobody(snapshot: Snapshot) -> None:
+    """Hears of the snapshots of a twin."""
 
 
 class Keeper:
@@ -54,7 +60,7 @@ class Keeper:
         clock: Clock,
         dice: Dice,
         publish: Callable[[Snapshot], None],
-        state: StateFile,
+        state: Kept,
         events: Events,
         canaries: Sequence[str] = (),
         locate: Locate = nowhere,
@@ -277,13 +283,8 @@ class Keeper:
         return override
 
     def _require_safe(self, override: Override) -> None:
-        after = asking.outlook(self.topology, self.snapshot, override)
-        if override.kind == "hold":
-            return  # it changes nothing but what would
-        for group in asking.groups_of(self.topology, override.target):
-            last = self._changed_at.get(group)
-            refused = check_change(self.topology, self.snapshot, after, group, last, self._clock.monotonic())
-            if refused is not None:
+        for verdicts in self.judge(override).values():
+            for refused in filter(None, verdicts.values()):
                 raise refused
 
     def _restore(self, override: Override) -> Override:
@@ -380,6 +381,42 @@ class Keeper:
         tables = Tables(self.topology, self.snapshot, mono, NO_WORKER)
         facts = asked_facts(tables, host, path, client, self._locate(client), headers)
         return explain(tables, facts, Load(len(self.topology.nodes)), mono, self._dice)
+
+    # What might be...
+
+    def judge(self, override: Override) -> dict[str, Verdicts]:
+        """What each safety rule says of it, by group. A restore gives back what was taken, a hold changes nothing but
+        what would: they are asked of none."""
+        if override.kind in ("hold", "restore"):
+            return {}
+        mono = self._clock.monotonic()
+        after = asking.outlook(self.topology, self.snapshot, override)
+        return {
+            group: rules_for_change(self.topology, self.snapshot, after, group, self._changed_at.get(group), mono)
+            for group in asking.groups_of(self.topology, override.target)
+        }
+
+    def judge_move(self, group: str, to: str) -> dict[str, Verdicts]:
+        """The same of a failover or a failback."""
+        last, mono = self._changed_at.get(group), self._clock.monotonic()
+        return {group: rules_for_move(self.topology, self.snapshot, group, to, last, mono)}
+
+    def twin(self, clock: Clock) -> Keeper:
+        """Another one in the same state, to try changes on: nothing of it is written, published or said."""
+        state = self._export(self._standing.book, {}, *self._time())
+        events = Events(clock, stream=StringIO(), most=1)
+        twin = Keeper(self.topology, clock, self._dice, _nobody, Unwritten(state), events)
+        twin._changed_at = self._changed_at.copy()
+        return twin
+
+    def settled(self) -> Snapshot:
+        """How it will be when each datacentre has followed its nodes and no ramp runs any more. The end of a twin: it
+        has been in the future."""
+        groups = self.topology.groups.values()
+        wait = max((max(group.out_after, group.back_after) for group in groups), default=0.0)
+        now, mono = self._time()
+        self._standing.follow((), now + wait, mono + wait, is_wanted=True)
+        return without_ramps(Snapshot(self.snapshot.number, *self._standing.view()))
 
     # How it gets out...
 

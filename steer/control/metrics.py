@@ -14,6 +14,7 @@ from steer.clock import Clock, SystemClock
 from steer.control.counts import Counts, Gauges, Overload
 from steer.control.histogram import Histogram
 from steer.control.live import Live
+from steer.control.samples import Samples
 from steer.steering.model import NodeState, Snapshot, Topology
 from steer.steering.standby import cold_nodes
 
@@ -49,6 +50,7 @@ class Totals:
     def __init__(self, topology: Topology, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self.live = Live(self.clock.monotonic())
+        self.samples = Samples(topology)
         self.requests: Counter[tuple[str, str, str, str]] = Counter()
         self.seconds: dict[str, Histogram] = {phase: Histogram() for phase in ("total", *PHASES)}
         self.upstream: dict[str, Histogram] = {node.name: Histogram() for node in topology.nodes}
@@ -64,6 +66,7 @@ class Totals:
     def reconfigure(self, topology: Topology) -> None:
         """Other names are known from now on; the counts of those that stay go on."""
         self._topology = topology
+        self.samples.follow(topology)
         self.upstream = {node.name: self.upstream.get(node.name, Histogram()) for node in topology.nodes}
 
     def add(self, message: Mapping[str, Any]) -> None:
@@ -81,7 +84,9 @@ class Totals:
             self.handshakes[version, resumed] += n
         if counts.gauges is not None:
             self._gauges[counts.worker] = counts.gauges
-        self.live.add(counts, self.clock.monotonic())
+        mono = self.clock.monotonic()
+        self.live.add(counts, mono)
+        self.samples.add(counts.samples, mono)
 
     def forget(self, worker: int) -> None:
         """A worker is gone, and with it its connections. What it counted stays."""

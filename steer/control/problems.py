@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The resource does not have this method"),
     "too_slow": (408, "The request's body took too long"),
     "refused": (409, "A safety rule refuses the change"),
+    "applied": (409, "The preview was applied already"),
     "moved_on": (412, "The state has moved on since it was read"),
     "too_large": (413, "The request's body is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),

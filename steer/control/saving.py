@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from steer.control.events import Events, Level
-from steer.control.state_file import NotKept, State, StateFile
+from steer.control.state_file import Kept, NotKept, State
 
 PAUSE = 0.5
 """Seconds between two writes in the background. With ticks of 100 ms a change is on disk within one second, and a bad
@@ -16,7 +16,7 @@ day costs the disk two writes a second."""
 class Saver:
     """Says once when the disk stops taking the state, and once when it takes it again."""
 
-    def __init__(self, state: StateFile, events: Events) -> None:
+    def __init__(self, state: Kept, events: Events) -> None:
         self._state = state
         self._events = events
         self._is_due = False

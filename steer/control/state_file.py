@@ -20,7 +20,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from steer.errors import SteerError
 
@@ -38,6 +38,32 @@ class NotKept(SteerError):
 
 class Unreadable(Exception):
     """This generation is not whole. Never leaves this module."""
+
+
+class Kept(Protocol):
+    """Where a state is kept: a `StateFile`, or nowhere."""
+
+    def load(self) -> State: ...
+    def save(self, state: State) -> None: ...
+    def save_soon(self, state: State) -> Future[None]: ...
+
+
+class Unwritten:
+    """Holds a state to begin with, and keeps none: for changes that are only tried."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def load(self) -> State:
+        return self._state
+
+    def save(self, state: State) -> None:
+        """Done."""
+
+    def save_soon(self, state: State) -> Future[None]:
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
 
 
 class StateFile:

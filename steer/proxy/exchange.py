@@ -171,6 +171,11 @@ class Exchange:
         if entry.affinity is not None:
             self.binding = plane.binders[entry.service].begin(self)
         verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
+        sampling = plane.sampling
+        if sampling.left:
+            sampling.left -= 1
+        else:
+            sampling.take(plane.tables, self)
         if isinstance(verdict, Refusal):
             self.reason = verdict.name
             self.answer(REFUSALS[verdict.name].because(verdict.why) if verdict.why else REFUSALS[verdict.name])

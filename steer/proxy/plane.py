@@ -32,6 +32,7 @@ from steer.proxy.leaving import Leaving
 from steer.proxy.memory import allowed, resident
 from steer.proxy.places import Placing, place
 from steer.proxy.records import Recorder
+from steer.proxy.sampling import Sampling
 from steer.proxy.served import Served
 from steer.proxy.settings import PlaneSettings, PoolSettings
 from steer.proxy.tunnel import Tunnel
@@ -83,6 +84,7 @@ class DataPlane:
         self._make_binders = binders
         self.binders = binders(topology)
         self.leaving = Leaving(SystemClock())
+        self.sampling = Sampling()
         self.pools = settings.pools
         self.dice = dice
         self.draining = False
@@ -141,6 +143,7 @@ class DataPlane:
         placing = place(self.tables.topology, self.settings, topology, settings, self._is_unused)
         self._place_nodes(placing)
         self.recorder.begin_configuration()
+        self.sampling.forget()
         self.settings = settings = placing.settings
         self.pools = settings.pools
         self.reveal = settings.reveal
@@ -277,6 +280,7 @@ class DataPlane:
         """Once a second: what is too dear for each tick."""
         self.admission.overload.note_memory(resident() / self.memory)
         self.admission.penalties.sweep(self.now)
+        self.sampling.adapt(self.now)
 
     async def drain(self, within: float, shut: Callable[[], Awaitable[None]]) -> None:
         """Finish what has begun, for at most `within` seconds; idle connections end at once. Break off the rest.

@@ -130,6 +130,7 @@ class TcpConnection(End):
         """Until a node takes the connection, or none is left to try."""
         plane = self.plane
         verdict = choose(plane.tables, self, plane.load, self.started, plane.dice)
+        plane.sampling.pass_by(plane.tables, self)
         while isinstance(verdict, Verdict):
             self.reason = verdict.reason
             failure, outcome = await self._try(verdict)

@@ -31,6 +31,8 @@ class Node:
     pool: str
     datacentre: str
     weight: int = 1
+    capacity: float | None = None
+    """Requests a second that it carries; None: nobody has said."""
 
 
 @dataclass(frozen=True, slots=True)

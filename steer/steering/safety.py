@@ -7,6 +7,8 @@ which ask nobody.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from steer.errors import Refused
 from steer.steering.datacentres import available, deciding_pools
 from steer.steering.model import DatacentreState, Group, GroupMode, GroupStatus, Snapshot, Topology
@@ -14,17 +16,42 @@ from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP
 
 __all__ = ["Refused", "can_take_all", "check_change", "keeps_at_least", "keeps_min_nodes", "keeps_pause"]
 
+Verdicts = Mapping[str, Refused | None]
+
 
 def check_change(
     topology: Topology, before: Snapshot, after: Snapshot, group: str, last_change: float | None, mono: float
 ) -> Refused | None:
     """All rules for a change of one group. A change of a node is a change of each group that uses its pool."""
+    asked = rules_for_change(topology, before, after, group, last_change, mono)
+    return next((refused for refused in asked.values() if refused is not None), None)
+
+
+def rules_for_change(
+    topology: Topology, before: Snapshot, after: Snapshot, group: str, last_change: float | None, mono: float
+) -> Verdicts:
+    """What each of them says, by name; None: it passes."""
     rules = topology.groups[group]
-    return (
-        keeps_pause(rules, last_change, mono)
-        or keeps_at_least(topology, rules, before, after)
-        or keeps_min_nodes(topology, rules, before, after)
-    )
+    return {
+        "pause": keeps_pause(rules, last_change, mono),
+        "at_least": keeps_at_least(topology, rules, before, after),
+        "min_nodes": keeps_min_nodes(topology, rules, before, after),
+    }
+
+
+def rules_for_move(
+    topology: Topology, snapshot: Snapshot, group: str, to: str, last_change: float | None, mono: float
+) -> Verdicts:
+    """The same for a move of a group to another datacentre. Of the two about its nodes the stricter is not asked
+    where the other says no."""
+    rules = topology.groups[group]
+    nodes = _has_nodes(topology, rules, to, snapshot)
+    return {
+        "pause": keeps_pause(rules, last_change, mono),
+        "draining": _is_not_draining(rules, to, snapshot),
+        "min_nodes": nodes if nodes is not None and nodes.rule == "min_nodes" else None,
+        "needed": nodes if nodes is not None and nodes.rule == "needed" else None,
+    }
 
 
 def keeps_pause(group: Group, last_change: float | None, mono: float) -> Refused | None:
@@ -74,10 +101,18 @@ def _without_current(group: Group, before: Snapshot, after: Snapshot) -> Refused
 
 def can_take_all(topology: Topology, group: Group, datacentre: str, snapshot: Snapshot) -> Refused | None:
     """Whether the group may move to this datacentre: not draining, and with the nodes that it needs to carry it."""
+    return _is_not_draining(group, datacentre, snapshot) or _has_nodes(topology, group, datacentre, snapshot)
+
+
+def _is_not_draining(group: Group, datacentre: str, snapshot: Snapshot) -> Refused | None:
     status = _status(group, snapshot).datacentres.get(datacentre, PLAIN_DATACENTRE)
     if status.state is DatacentreState.DRAINING:
         hint = f"`steer restore {datacentre} --group {group.name}`; `force` with a reason overrides it"
         return Refused("draining", f"{datacentre} is draining for {group.name}", hint)
+    return None
+
+
+def _has_nodes(topology: Topology, group: Group, datacentre: str, snapshot: Snapshot) -> Refused | None:
     pools = deciding_pools(topology, group, datacentre)
     if not pools:
         return Refused("min_nodes", f"{group.name} has no nodes in {datacentre}")

@@ -115,7 +115,7 @@ async def test_an_edge_without_a_store_has_no_sessions(admin: RunningAdmin) -> N
     )
 
 
-@pytest.mark.parametrize("path", ["/edges", "/previews", "/runs", "/drills", "/events"])
+@pytest.mark.parametrize("path", ["/edges", "/runs", "/drills", "/events"])
 async def test_what_is_not_built_does_not_exist(admin: RunningAdmin, path: str) -> None:
     answer = await admin.get(f"/api/v1{path}")
     assert answer.status == 404
