@@ -23,6 +23,7 @@ from steer.clock import Clock, SystemClock
 from steer.proxy.arrivals import BRING, BROUGHT
 from steer.runtime.channel import ToControl, ToWorkers
 from steer.runtime.tasks import spawn
+from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
 from steer.sessions.affinity.keyfile import WatchedRing
 from steer.sessions.http_door.door import HttpDoor
 from steer.sessions.resp.door import RespDoor
@@ -58,6 +59,7 @@ class StoreProcess:
         self._clock = clock or SystemClock()
         self._keys = WatchedRing(settings.keys) if settings.keys is not None else None
         self._site = Site(settings.site, engine_of(settings), [each.kept for each in settings.namespaces], self._clock)
+        self._old: dict[str, OldRedis] = {}
         self._namespaces = {each.kept.space.name: self._namespace(each) for each in settings.namespaces}
         self._settings_of = {each.kept.space.name: each for each in settings.namespaces}
         self._others = {site: RedisEngine(RedisLink(place)) for site, place in settings.others.items()}
@@ -98,6 +100,8 @@ class StoreProcess:
                 await self._telling
         for engine in self._others.values():
             await engine.close()
+        for old in self._old.values():
+            await old.close()
         await self._site.close()
 
     def take(self, worker: int, value: object) -> None:
@@ -112,19 +116,28 @@ class StoreProcess:
         self._workers.tell(worker, [BROUGHT, id, all(brought)])
 
     async def _bring_one(self, name: str, key: bytes, source: int, target: int) -> bool:
-        settings, keys = self._settings_of[name], self._keys
-        names = [key]
-        if keys is not None and settings.hash_keys:
-            names = Seals(name, lambda: keys.ring).names(key)
+        settings = self._settings_of[name]
+        seals = self._seals(settings) if settings.hash_keys else None
+        names = seals.names(key) if seals is not None else [key]
         return await self._courier.bring(settings.kept.space, names, source, target)
 
     def _namespace(self, settings: NamespaceSettings) -> Namespace:
         name = settings.kept.space.name
-        inner = self._site.namespace(name)
+        found: Namespace = self._site.namespace(name)
+        seals = self._seals(settings)
+        if seals is not None:
+            found = SealedNamespace(found, seals, self._clock, hides_keys=settings.hash_keys)
+        if settings.adopt is not None:
+            old = self._old[name] = OldRedis(RedisLink(settings.adopt))
+            home = Home(self._site.engine, settings.kept.space, seals, settings.hash_keys)
+            found = AdoptingNamespace(found, home, old, self._clock)
+        return found
+
+    def _seals(self, settings: NamespaceSettings) -> Seals | None:
         keys = self._keys
         if keys is None or not (settings.seal or settings.hash_keys):
-            return inner
-        return SealedNamespace(inner, Seals(name, lambda: keys.ring), self._clock, hides_keys=settings.hash_keys)
+            return None
+        return Seals(settings.kept.space.name, lambda: keys.ring)
 
     def _spaces(self) -> dict[str, Space]:
         spaces = {}
