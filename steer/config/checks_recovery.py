@@ -75,7 +75,7 @@ def _check_session_cookie(place: Place, namespace: SessionNamespace) -> Findings
     if cookie is None:
         return
     if cookie.key.count("{value}") != 1:
-        yield Finding((*place, "session_cookie", "key"), f"must have {{value}} once, got {cookie.key!r}")
+        yield Finding((*place, "session_cookie", "key"), f'must have {{value}} once, got "{cookie.key}"')
     if not namespace.replicate:
         yield Finding((*place, "session_cookie"), "needs replicate: true", "other datacentres have no such records")
 
