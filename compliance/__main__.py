@@ -14,10 +14,9 @@ from bench.tools import Tools, cache_folder
 from compliance.render import render
 from compliance.report import Report
 from compliance.run import run
-from compliance.suites import Suite, autobahn, clients, grpc_calls, sessions, slow, tls
+from compliance.suites import Suite, autobahn, clients, grpc_calls, slow, tls
 
-MODULES = (autobahn, slow, tls, grpc_calls, clients, sessions)
-SUITES: Mapping[str, Suite] = {module.SUITE.name: module.SUITE for module in MODULES}
+SUITES: Mapping[str, Suite] = {module.SUITE.name: module.SUITE for module in (autobahn, slow, tls, grpc_calls, clients)}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from steer.clock import Clock
 from steer.errors import Unacceptable
-from steer.proxy.binding import Binder, CookieBinder, KeyBinder
+from steer.proxy.binding import Binder
+from steer.proxy.binding_cookie import CookieBinder
+from steer.proxy.binding_key import KeyBinder
 from steer.sessions.affinity.jar import Jar
 from steer.sessions.affinity.journal import Journal
 from steer.sessions.affinity.keyfile import WatchedRing

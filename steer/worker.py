@@ -17,7 +17,6 @@ from steer.clock import SystemClock
 from steer.errors import SteerError
 from steer.geo.databases import NextDatabases
 from steer.parameters import NextTls
-from steer.proxy.arrivals import Arrivals, ToStore
 from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
 from steer.proxy.http.answers import busy_answer
@@ -86,13 +85,9 @@ class Worker:
         self._wanted = made.number
         """The number of the configuration that control asked to prepare last."""
 
-    def start(self, link: ToControl, sockets: Mapping[str, Any], store: ToStore | None = None) -> None:
-        """Begin to tick. Nothing is accepted before `accept`. `store`: the way to it, if sessions are known by cookies
-        (`brings_sessions`)."""
+    def start(self, link: ToControl, sockets: Mapping[str, Any]) -> None:
+        """Begin to tick. Nothing is accepted before `accept`."""
         self._link = link
-        if store is not None:
-            settings = self._settings
-            self.plane.arrivals = Arrivals(store, settings.session_cookies, settings.sites)
         self._accepting = Accepting(sockets, self._doors())
         slots = max((len(each) for each in sockets.values()), default=1)
         self.plane.memory = allowed(slots + len(OTHERS))
@@ -112,15 +107,6 @@ class Worker:
                 self._commit(number, snapshot)
             case [reload.CONFIGURATION, int(number), parcel] if number != self._number:
                 _ = spawn("catch up", self._catch_up(number, parcel))
-
-    @property
-    def brings_sessions(self) -> bool:
-        return bool(self._settings.session_cookies)
-
-    def take_from_store(self, value: object) -> None:
-        """An answer."""
-        if self.plane.arrivals is not None:
-            self.plane.arrivals.take(value)
 
     # Another configuration...
 
@@ -258,8 +244,7 @@ class Worker:
                 "in_flight": in_flight,
                 "overload": {"level": overload.level, **overload.values},
             }
-        if bound := self.plane.leaving.take_news():
-            counts["bound"] = bound
+        counts |= self.plane.leaving.take_news()
         if samples := self.plane.sampling.drain():
             counts["samples"] = samples
         if counts:

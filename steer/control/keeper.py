@@ -129,9 +129,7 @@ class Keeper:
             self._standing.nodes.succeed(node, number, now, mono)
         for node, histogram in counts.get("upstream", {}).items():
             self._standing.nodes.measure(node, histogram, mono)
-        for group, places in counts.get("bound", {}).items():
-            for datacentre, clients in places.items():
-                self._standing.groups.clients.see(group, datacentre, clients, mono)
+        self._standing.groups.clients.hear(counts.get("bound", {}), counts.get("ended", {}), mono)
 
     def checked(self, node: str, passed: bool, detail: str) -> None:
         """One active check's result."""

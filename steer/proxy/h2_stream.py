@@ -30,7 +30,6 @@ from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.responses import accept_of
 from steer.proxy.settings import ListenerSettings
 from steer.proxy.tunnel import Tunnel
-from steer.proxy.websocket import accept_for
 
 if TYPE_CHECKING:
     from steer.proxy.h2_client import H2ClientConnection
@@ -381,14 +380,11 @@ class H2Stream:
 
     # A WebSocket (RFC 8441)...
 
-    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
+    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> None:
         """The node's 101 becomes a 200, which opens the tunnel."""
-        if head.upgrade != b"websocket" or head.websocket_accept != accept_for(exchange.head.websocket_key):
-            return False
         head.status = 200
         self._send_head(h2.response_fields(head, self._extra(exchange, head)), ends=False)
         self.connection.want_delivery(self)
-        return True
 
     def take_buffer(self) -> bytes:
         """What came behind the CONNECT, for the tunnel."""

@@ -12,7 +12,6 @@ from steer.proxy.http.framing import chunk, last_chunk, permitted_trailers
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.http.reply import frame_reply
 from steer.proxy.settings import ListenerSettings
-from steer.proxy.websocket import accept_for
 
 if TYPE_CHECKING:
     from steer.proxy.exchange import Exchange
@@ -81,15 +80,12 @@ class ResponseWriter:
     def close_after_response(self) -> None:
         self.keeps = False
 
-    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
-        expected = accept_for(exchange.head.websocket_key)
-        if head.upgrade != b"websocket" or head.websocket_accept != expected:
-            return False
-        extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n" % expected
+    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> None:
+        accept = head.websocket_accept
+        extra = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n" % accept
         if exchange.entry.pinned is not None or self.plane.reveal:
             extra += self.plane.revealing(exchange)
         self.transport.write(render_response(head, exchange.request_id, self.plane.via, extra))
-        return True
 
     # The edge's own answers...
 

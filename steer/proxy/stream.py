@@ -62,8 +62,8 @@ class ClientStream(Protocol):
     def close_after_response(self) -> None:
         """Nothing more may follow on this connection."""
 
-    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> bool:
-        """Relay a 101 if it answers what was asked; False: it does not."""
+    def accept_upgrade(self, exchange: Exchange, head: ResponseHead) -> None:
+        """Relay a 101 that answers what was asked."""
 
     def answer(self, exchange: Exchange, failure: Failure, page: bytes) -> int:
         """The edge's own answer; returns the length of its body."""

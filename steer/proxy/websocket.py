@@ -5,7 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 
+from steer.proxy.http.head import ResponseHead
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def is_accepted(key: bytes, head: ResponseHead) -> bool:
+    """Whether a 101 answers the question with this Sec-WebSocket-Key."""
+    return head.upgrade == b"websocket" and head.websocket_accept == accept_for(key)
 
 
 def accept_for(key: bytes) -> bytes:

@@ -50,7 +50,8 @@ def choose_next(
 ) -> Verdict | Refusal:
     """The node for another try: not one of `tried` (at least one, in order), never where the group may not go.
 
-    First the other nodes of the datacentre of the last try, then the other sites in their order, then the spares.
+    First the other nodes of the datacentre of the last try, then the other sites in their order, then the spares: a
+    failed trial or trickle, which may have been anywhere, leads back to where new clients go.
     Where no datacentre is usable, the rest of the tiers. A node that this worker avoids comes after all others. A
     pinned hostname stays in its datacentre, and so does a client whose affinity is strict. The tables may be of a later
     configuration than the request, which its group or pool has left.
@@ -204,8 +205,8 @@ def _sets_for_retry(plan: Plan, facts: Facts, datacentre: str, dice: Dice) -> Se
     if not plan.is_plain:
         plan, _ = plan_for(plan, facts)
     key = facts.key if facts.entry.affinity is not None else ""
-    sites = [*in_line(plan, facts, key, dice), *_spares(plan, dice)]
-    return [site.nodes for site in sorted(sites, key=lambda site: site.datacentre != datacentre)]
+    lines = (in_line(plan, facts, key, dice), _spares(plan, dice))
+    return [site.nodes for line in lines for site in sorted(line, key=lambda site: site.datacentre != datacentre)]
 
 
 def _spares(plan: Plan, dice: Dice) -> Iterable[Site]:

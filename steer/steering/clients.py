@@ -1,14 +1,15 @@
 """How many clients are left in a datacentre that drains or that a group has left: seen there, and not idle since.
 
-Workers tell a hash of each affinity that they meet in such a datacentre, and again as long as it is in use. A client
-that has not been seen for as long as its affinity may be idle does not come back as the same. Before the datacentre has
-been watched for that long nobody can say that none is left: who has not come yet may still come.
+Workers tell a hash of each affinity that they meet in such a datacentre, again as long as it is in use, and when it has
+ended or moved. A client that has not been seen for as long as its affinity may be idle does not come back as the same.
+Before the datacentre has been watched for that long nobody can say that none is left: who has not come yet may still
+come.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from steer.steering.model import Topology
@@ -20,6 +21,9 @@ so that the count stays there until they really become fewer."""
 
 UNTOLD = 1 + 1 / 8
 """A worker tells of a client that goes on eight times within its `idle`: so it may have been there that much later."""
+
+
+ByPlace = Mapping[str, Mapping[str, Iterable[int]]]
 
 
 @dataclass(slots=True)
@@ -57,6 +61,22 @@ class ClientsLeft:
         if watched is not None:
             for client in clients:
                 watched.note(client, mono)
+
+    def end(self, group: str, datacentre: str, clients: Iterable[int]) -> None:
+        """They were there, and are not any more: over, or moved."""
+        watched = self._watched.get((group, datacentre))
+        if watched is not None:
+            for client in clients:
+                watched.seen.pop(client, None)
+
+    def hear(self, bound: ByPlace, ended: ByPlace, mono: float) -> None:
+        """What a worker tells: group -> datacentre -> clients."""
+        for group, places in bound.items():
+            for datacentre, clients in places.items():
+                self.see(group, datacentre, clients, mono)
+        for group, places in ended.items():
+            for datacentre, clients in places.items():
+                self.end(group, datacentre, clients)
 
     def count(self, group: str, datacentre: str, mono: float) -> int:
         """Those that were seen, and are not idle."""

@@ -130,6 +130,25 @@ def test_what_is_no_key_is_learned_by_nobody(place: Place, fields: tuple[str, ..
             assert reason_of(client.ask(request(KEY_HOST, *fields))) == "weights"
 
 
+def test_a_101_that_does_not_answer_the_question_teaches_nobody_a_key(place: Place) -> None:
+    wrong = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    for origin in place.origins.values():
+        origin.on("/wrong", wrong + b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n")
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+    with place.client() as client:
+        answer = ask(client, "wrong", *upgrade, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", path="/wrong")
+        assert answer.status == 502
+    wait_until(lambda: all_serve(place), "the nodes that broke the rules serve again")
+    with place.client() as client:
+        assert not is_known(client, "wrong")
+
+
+def all_serve(place: Place) -> bool:
+    """Asked for until they do: a trial needs a request."""
+    place.ask(KEY_HOST)
+    return {node["state"] for node in place.edge.admin("/nodes")["items"]} == {"serving"}
+
+
 def test_it_is_forgotten_when_it_was_idle_for_too_long(place: Place) -> None:
     with place.client() as client:
         ask(client, "idle", host=BRIEF_HOST)

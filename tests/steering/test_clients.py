@@ -31,6 +31,13 @@ def test_who_was_seen_is_left_until_idle() -> None:
     assert [clients.count(*PLACE, mono) for mono in (140, 177, 178, 207, 208)] == [3, 3, 2, 2, 0]
 
 
+def test_who_has_ended_or_moved_is_not_left() -> None:
+    clients = watching()
+    clients.hear({"website": {WELLINGTON: [1, 2]}}, {}, 110)
+    clients.hear({"website": {WELLINGTON: [3]}}, {"website": {WELLINGTON: [1, 3, 4], AUCKLAND: [2]}}, 120)
+    assert clients.count(*PLACE, 120) == 1
+
+
 def test_that_none_is_left_is_certain_only_when_nobody_came_for_as_long_as_they_may_be_idle() -> None:
     clients = watching()
     assert not clients.is_none_left(*PLACE, 167)

@@ -214,6 +214,15 @@ def test_a_trickle_goes_to_no_standby_that_is_cold_or_cannot_serve(changes: dict
 def test_what_trickled_and_failed_is_tried_again_where_the_group_is() -> None:
     topology = passive(1, 2, trickle=0.5)
     assert told(asked(topology, tried=(1,))) == ("wlg-1", ("retry_other_datacentre",))
+    spills = passive(1, 2, trickle=0.5, spill=True)
+    assert told(asked(spills, tried=(1,))) == ("wlg-1", ("retry_other_datacentre",))
+    assert told(asked(spills, tried=(0, 1))) == ("akl-2", ("retry_same_datacentre",))
+
+
+def test_a_trial_that_failed_where_no_new_clients_go_does_not_bring_its_client_there() -> None:
+    topology = with_affinity(town(1, 2, weights={WELLINGTON: 50, AUCKLAND: 0}))
+    assert told(asked(topology, tried=(1,))) == ("wlg-1", ("retry_other_datacentre",))
+    assert told(asked(topology, tried=(1,), bound=AT_HOME)) == ("akl-2", ("retry_same_datacentre",))
 
 
 def test_a_trickle_proves_the_standby_s_nodes_by_trials() -> None:

@@ -73,7 +73,6 @@ FORWARDING = (
     b"x-request-id",
     b"traceparent",
     b"tracestate",
-    b"x-session-stale",
 )
 """Set anew by the edge: what an untrusted client says of itself does not count."""
 
