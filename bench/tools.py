@@ -56,6 +56,18 @@ class Tools:
             self._install(folder, packages)
         return folder / "bin"
 
+    def modules(self, name: str, *packages: str) -> Path:
+        """The `node_modules` of a folder with these packages of npm's, each as `npm install` takes it."""
+        npm = self.program("npm")
+        folder = self._folder(name, packages)
+        if not (folder / "whole").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            argv = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), *packages]
+            self._run(argv, f"installing {', '.join(packages)}")
+            (folder / "whole").touch()
+        return folder / "node_modules"
+
     def python2_environment(self, name: str, *packages: str) -> Path:
         """The same of Python 2.7, which pyenv has or builds."""
         folder = self._folder(name, packages)

@@ -14,9 +14,10 @@ from bench.tools import Tools, cache_folder
 from compliance.render import render
 from compliance.report import Report
 from compliance.run import run
-from compliance.suites import Suite, autobahn, clients, grpc_calls, slow, tls
+from compliance.suites import Suite, autobahn, clients, grpc_calls, sessions, slow, tls
 
-SUITES: Mapping[str, Suite] = {module.SUITE.name: module.SUITE for module in (autobahn, slow, tls, grpc_calls, clients)}
+MODULES = (autobahn, slow, tls, grpc_calls, clients, sessions)
+SUITES: Mapping[str, Suite] = {module.SUITE.name: module.SUITE for module in MODULES}
 RESULTS = Path(__file__).parent / "results"
 
 

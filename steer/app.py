@@ -153,8 +153,16 @@ class Edge:
             worker.take(unpack(seat.snapshot))
         link = ControlLink(seat.hubs["control"], {"worker": seat.slot}, worker.take)
         link.start()
-        worker.start(link, seat.sockets)
+        worker.start(link, seat.sockets, self._link_to_store(worker, seat))
         return worker
+
+    def _link_to_store(self, worker: Worker, seat: WorkerSeat) -> ControlLink | None:
+        """Only where a worker has something to ask."""
+        if not worker.brings_sessions:
+            return None
+        store = ControlLink(seat.hubs["store"], {"worker": seat.slot}, worker.take_from_store)
+        store.start()
+        return store
 
     async def _start_control(self, seat: SingleSeat, post: Post) -> Control:
         hub = WorkerHub(
@@ -173,7 +181,9 @@ class Edge:
         store = StoreProcess(self.store)
         link = ControlLink(seat.hubs["control"], {"worker": STORE}, lambda _: None)
         link.start()
-        await store.start(link, seat.sockets)
+        hub = WorkerHub(seat.hub, store.take)
+        await store.start(link, hub, seat.sockets)
+        await hub.start()
         return store
 
     def control(self, in_force: InForce, way: ToWorkers, safe: Safe) -> Control:
@@ -203,12 +213,15 @@ class Alone:
         worker = edge.worker(0, edge.in_force())
         link = InProcessLink(lambda number, value: control.take(number, value), worker.take)
         control = edge.control(edge.in_force(), link, Nowhere())
-        worker.start(link, sockets)
+        store = StoreProcess(edge.store) if edge.store is not None else None
+        asks = InProcessLink(store.take, worker.take_from_store) if store is not None else None
+        worker.start(link, sockets, asks if worker.brings_sessions else None)
         await control.start(admin)
         control.meet(0)
-        store = StoreProcess(edge.store) if edge.store is not None else None
         if store is not None:
-            await store.start(InProcessLink(lambda _, value: control.take(STORE, value), lambda _: None, STORE), doors)
+            tells = InProcessLink(lambda _, value: control.take(STORE, value), lambda _: None, STORE)
+            assert asks is not None, "both ways to it are there"
+            await store.start(tells, asks, doors)
         await worker.accept(0)
         return cls(worker, control, store)
 

@@ -20,6 +20,7 @@ from steer.config import (
 from steer.config import ListenerTls as TlsConfig
 from steer.health.expect import CheckSettings, Expectation
 from steer.proxy import settings as proxy
+from steer.proxy.arrivals import MappedCookie
 from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
@@ -89,7 +90,20 @@ def plane_settings(
         worker=worker,
         access_log=str(config.edge.log.access),
         locate=locate,
+        session_cookies=_session_cookies(config),
+        sites={name: each.id for name, each in config.datacentres.items() if each.redis is not None},
     )
+
+
+def _session_cookies(config: Config) -> tuple[MappedCookie, ...]:
+    """Those that stand for a record, in the order of the namespaces."""
+    found = []
+    for namespace, each in (config.sessions.namespaces if config.sessions is not None else {}).items():
+        mapped = each.session_cookie
+        if mapped is not None:
+            before, _, after = mapped.key.partition("{value}")
+            found.append(MappedCookie(mapped.name.encode(), namespace, before.encode(), after.encode()))
+    return tuple(found)
 
 
 def _members(pool: Pool) -> list[NodeConfig]:

@@ -36,6 +36,8 @@ class NamespaceSettings:
     local_keys: tuple[str, ...]
     seal: bool
     hash_keys: bool
+    adopt: RedisPlace | None = None
+    """Where the application's sessions were before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def _namespace(name: str, site: int, others: tuple[int, ...], namespace: Session
         local_keys=namespace.local_keys,
         seal=namespace.seal,
         hash_keys=namespace.hash_keys,
+        adopt=RedisPlace(url=namespace.adopt) if namespace.adopt is not None else None,
     )
 
 

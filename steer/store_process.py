@@ -1,7 +1,8 @@
 """The store process: this site's engine, the namespaces over it, and the doors through which applications reach them.
 
     application ── RESP or HTTP door ── sealing ── Namespace ── engine
-    control <── once a second: how it stands ──┘
+    control <── once a second: how it stands ──┤
+    workers ── bring this client's session ────┘
 
 It knows nothing of a reload: what it is made of holds for its life. It leaves its doors' sockets to the supervisor, so
 that a client that connects while it is started anew waits for an answer instead of being refused.
@@ -13,19 +14,22 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from steer.clock import Clock, SystemClock
-from steer.runtime.channel import ToControl
+from steer.proxy.arrivals import BRING, BROUGHT
+from steer.runtime.channel import ToControl, ToWorkers
 from steer.runtime.tasks import spawn
+from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
 from steer.sessions.affinity.keyfile import WatchedRing
 from steer.sessions.http_door.door import HttpDoor
 from steer.sessions.resp.door import RespDoor
 from steer.sessions.sealing import SealedNamespace, Seals
 from steer.sessions.space import Space
+from steer.store.courier import Courier
 from steer.store.engine import Engine
 from steer.store.memory_engine import MemoryEngine
 from steer.store.memory_log import Log
@@ -55,13 +59,22 @@ class StoreProcess:
         self._clock = clock or SystemClock()
         self._keys = WatchedRing(settings.keys) if settings.keys is not None else None
         self._site = Site(settings.site, engine_of(settings), [each.kept for each in settings.namespaces], self._clock)
+        self._old: dict[str, OldRedis] = {}
         self._namespaces = {each.kept.space.name: self._namespace(each) for each in settings.namespaces}
+        self._settings_of = {each.kept.space.name: each for each in settings.namespaces}
+        self._others = {site: RedisEngine(RedisLink(place)) for site, place in settings.others.items()}
+        self._courier = Courier({settings.site: self._site.engine, **self._others}, self._clock)
         self._resp: RespDoor | None = None
         self._http: HttpDoor | None = None
         self._telling: asyncio.Task[None] | None = None
+        self._workers: ToWorkers | None = None
 
-    async def start(self, link: ToControl, doors: Mapping[str, socket.socket]) -> None:
-        """Serve on the doors' sockets, by their names. Raises SteerError if the engine is another site's."""
+    async def start(self, link: ToControl, workers: ToWorkers, doors: Mapping[str, socket.socket]) -> None:
+        """Serve on the doors' sockets, by their names, and answer `workers` what they ask of `take`.
+
+        Raises SteerError if the engine is another site's.
+        """
+        self._workers = workers
         await self._site.start()
         if self._settings.resp is not None:
             self._resp = RespDoor(self._spaces(), self._settings.resp.access, clock=self._clock)
@@ -85,15 +98,46 @@ class StoreProcess:
             self._telling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._telling
+        for engine in self._others.values():
+            await engine.close()
+        for old in self._old.values():
+            await old.close()
         await self._site.close()
+
+    def take(self, worker: int, value: object) -> None:
+        """A worker asks for sessions to be brought from one site to another."""
+        match value:
+            case [str(word), int(id), int(source), int(target), list(records)] if word == BRING:
+                _ = spawn("bring a session", self._bring(worker, id, source, target, records))
+
+    async def _bring(self, worker: int, id: int, source: int, target: int, records: Sequence[Any]) -> None:
+        brought = [await self._bring_one(name, key, source, target) for name, key in records]
+        assert self._workers is not None, "workers are heard after the start"
+        self._workers.tell(worker, [BROUGHT, id, all(brought)])
+
+    async def _bring_one(self, name: str, key: bytes, source: int, target: int) -> bool:
+        settings = self._settings_of[name]
+        seals = self._seals(settings) if settings.hash_keys else None
+        names = seals.names(key) if seals is not None else [key]
+        return await self._courier.bring(settings.kept.space, names, source, target)
 
     def _namespace(self, settings: NamespaceSettings) -> Namespace:
         name = settings.kept.space.name
-        inner = self._site.namespace(name)
+        found: Namespace = self._site.namespace(name)
+        seals = self._seals(settings)
+        if seals is not None:
+            found = SealedNamespace(found, seals, self._clock, hides_keys=settings.hash_keys)
+        if settings.adopt is not None:
+            old = self._old[name] = OldRedis(RedisLink(settings.adopt))
+            home = Home(self._site.engine, settings.kept.space, seals, settings.hash_keys)
+            found = AdoptingNamespace(found, home, old, self._clock)
+        return found
+
+    def _seals(self, settings: NamespaceSettings) -> Seals | None:
         keys = self._keys
         if keys is None or not (settings.seal or settings.hash_keys):
-            return inner
-        return SealedNamespace(inner, Seals(name, lambda: keys.ring), self._clock, hides_keys=settings.hash_keys)
+            return None
+        return Seals(settings.kept.space.name, lambda: keys.ring)
 
     def _spaces(self) -> dict[str, Space]:
         spaces = {}

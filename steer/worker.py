@@ -17,6 +17,7 @@ from steer.clock import SystemClock
 from steer.errors import SteerError
 from steer.geo.databases import NextDatabases
 from steer.parameters import NextTls
+from steer.proxy.arrivals import Arrivals, ToStore
 from steer.proxy.client import ClientConnection
 from steer.proxy.deadlines import TICK
 from steer.proxy.http.answers import busy_answer
@@ -85,9 +86,13 @@ class Worker:
         self._wanted = made.number
         """The number of the configuration that control asked to prepare last."""
 
-    def start(self, link: ToControl, sockets: Mapping[str, Any]) -> None:
-        """Begin to tick. Nothing is accepted before `accept`."""
+    def start(self, link: ToControl, sockets: Mapping[str, Any], store: ToStore | None = None) -> None:
+        """Begin to tick. Nothing is accepted before `accept`. `store`: the way to it, if sessions are known by cookies
+        (`brings_sessions`)."""
         self._link = link
+        if store is not None:
+            settings = self._settings
+            self.plane.arrivals = Arrivals(store, settings.session_cookies, settings.sites)
         self._accepting = Accepting(sockets, self._doors())
         slots = max((len(each) for each in sockets.values()), default=1)
         self.plane.memory = allowed(slots + len(OTHERS))
@@ -107,6 +112,15 @@ class Worker:
                 self._commit(number, snapshot)
             case [reload.CONFIGURATION, int(number), parcel] if number != self._number:
                 _ = spawn("catch up", self._catch_up(number, parcel))
+
+    @property
+    def brings_sessions(self) -> bool:
+        return bool(self._settings.session_cookies)
+
+    def take_from_store(self, value: object) -> None:
+        """An answer."""
+        if self.plane.arrivals is not None:
+            self.plane.arrivals.take(value)
 
     # Another configuration...
 

@@ -161,6 +161,7 @@ TESTED_BY = {
     "reload": "tests/scenarios/test_reload.py",
     "runtime/crew": "tests/runtime/test_supervisor.py",
     "runtime/logs": "tests/runtime/test_supervisor.py",
+    "runtime/silent": "tests/runtime/test_entrance.py",
     "runtime/hubs": "tests/runtime/test_supervisor.py",
     "runtime/succession": "tests/scenarios/test_upgrade.py",
     "runtime/upgrade": "tests/scenarios/test_upgrade.py",

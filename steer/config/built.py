@@ -50,8 +50,6 @@ UNBUILT = (
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
     Unbuilt("sessions.namespaces.*.acknowledge", "waiting for every site", _has("all")),
-    Unbuilt("sessions.namespaces.*.adopt", "taking over sessions of another Redis"),
-    Unbuilt("sessions.namespaces.*.session_cookie", "bringing a browser's session along"),
     Unbuilt("replication.bind", "replication"),
     Unbuilt("replication.tls", "replication"),
     Unbuilt("plans", "running a plan"),

@@ -10,6 +10,7 @@ from steer.config.network import is_loopback
 from steer.config.schema import Config
 from steer.config.schema_plans import Action, Step
 from steer.config.schema_sessions import HttpDoor, RespDoor
+from steer.config.schema_sessions import Namespace as SessionNamespace
 from steer.config.source import Place
 
 
@@ -65,6 +66,18 @@ def check_sessions(config: Config) -> Findings:
         yield from _check_door(config, resp, "resp", "users")
     if http:
         yield from _check_door(config, http, "http", "tokens")
+    for name, namespace in config.sessions.namespaces.items():
+        yield from _check_session_cookie(("sessions", "namespaces", name), namespace)
+
+
+def _check_session_cookie(place: Place, namespace: SessionNamespace) -> Findings:
+    cookie = namespace.session_cookie
+    if cookie is None:
+        return
+    if cookie.key.count("{value}") != 1:
+        yield Finding((*place, "session_cookie", "key"), f'must have {{value}} once, got "{cookie.key}"')
+    if not namespace.replicate:
+        yield Finding((*place, "session_cookie"), "needs replicate: true", "other datacentres have no such records")
 
 
 def _check_door(config: Config, door: RespDoor | HttpDoor, name: str, key: str) -> Findings:

@@ -7,7 +7,7 @@ seconds.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt
 
@@ -70,6 +70,8 @@ class Counts(BaseModel):
     retries: dict[str, NonNegativeInt] = {}
     refused: dict[str, NonNegativeInt] = {}
     """Connections and requests that were too many, by reason."""
+    arrivals: dict[Literal["brought", "stale"], NonNegativeInt] = {}
+    """Clients whose session had to follow them to another datacentre."""
     bound: dict[str, dict[str, Clients]] = {}
     """By group and datacentre, of those that drain or are left: hashes of the affinities that were met there."""
     ended: dict[str, dict[str, Clients]] = {}

@@ -38,6 +38,7 @@ class EdgeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._traffic()
+        yield from self._arrivals()
         yield from self._overload()
         yield from self._state()
         yield from self._edge()
@@ -62,6 +63,12 @@ class EdgeCollector(Collector):
         handshakes = (((version, str(resumed).lower()), n) for (version, resumed), n in totals.handshakes.items())
         yield _counter("steer_tls_handshakes", "TLS handshakes with clients", ("version", "resumed"), handshakes)
         yield _gauge("steer_connections", "Connections of clients, now", (), [((), totals.connections)])
+
+    def _arrivals(self) -> Iterator[Metric]:
+        """Those whose session is known by its cookie (`session_cookie`)."""
+        found = (((result,), n) for result, n in self._totals.arrivals.items())
+        meaning = "Clients that came from another datacentre: their session was brought, or could not be"
+        yield _counter("steer_session_arrivals", meaning, ("result",), found)
 
     def _overload(self) -> Iterator[Metric]:
         refused = (((reason,), n) for reason, n in self._totals.refused.items())

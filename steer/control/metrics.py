@@ -56,6 +56,7 @@ class Totals:
         self.upstream: dict[str, Histogram] = {node.name: Histogram() for node in topology.nodes}
         self.retries: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.arrivals: Counter[str] = Counter()
         self.handshakes: Counter[tuple[str, bool]] = Counter()
         self.ejections: Counter[tuple[str, str]] = Counter()
         self._gauges: dict[int, Gauges] = {}
@@ -80,6 +81,7 @@ class Totals:
             self.upstream[node].add(numbers)
         self.retries.update(counts.retries)
         self.refused.update(counts.refused)
+        self.arrivals.update(counts.arrivals)
         for version, resumed, n in counts.handshakes:
             self.handshakes[version, resumed] += n
         if counts.gauges is not None:

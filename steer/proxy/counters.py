@@ -47,6 +47,8 @@ class Counters:
         self.handshakes: defaultdict[tuple[str, bool], int] = defaultdict(int)
         self.refused: defaultdict[str, int] = defaultdict(int)
         """Connections and requests, for overload and its like, by reason."""
+        self.arrivals: defaultdict[str, int] = defaultdict(int)
+        """Clients whose session had to follow them to another datacentre: brought, or stale."""
         self.total = Histogram()
         self.connect = Histogram()
         self.upstream = [Histogram() for _ in nodes]
@@ -79,12 +81,13 @@ class Counters:
             "retries": dict(self.retries),
             "handshakes": [[*key, n] for key, n in self.handshakes.items()],
             "refused": dict(self.refused),
+            "arrivals": dict(self.arrivals),
             "seconds": self._drain_phases(),
             "upstream": self._drain_nodes(self.upstream),
             "pinned": self._drain_nodes(self.pinned),
         }
         self.successes = [0] * len(self._nodes)
-        for table in (self.requests, self.retries, self.handshakes, self.refused):
+        for table in (self.requests, self.retries, self.handshakes, self.refused, self.arrivals):
             table.clear()
         return {name: value for name, value in counts.items() if value}
 

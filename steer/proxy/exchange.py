@@ -1,4 +1,4 @@
-"""One request and its response: choose -> connect -> send_head -> relay -> settle.
+"""One request and its response: choose -> (arrive) -> connect -> send_head -> relay -> settle.
 
 The exchange is callbacks, not a task: whoever has something (the client's connection a piece of the body, the node's
 connection a response, the sweep a deadline) calls in. It belongs to one client stream and, while it is tried, to one
@@ -28,6 +28,7 @@ from steer.errors import (
     Failure,
     Retry,
 )
+from steer.proxy.arrivals import PATIENCE, STALE, Arrival
 from steer.proxy.binding import Binding
 from steer.proxy.evidence import Doubt
 from steer.proxy.http.cookies import cookie
@@ -53,7 +54,7 @@ AVOID_S = 1.0
 """How long a worker avoids a node that refused it, for itself: until control has surely spoken."""
 MAX_PASSED_OVER = 64 * 1024
 """Bytes of a request that are read after its response has begun."""
-CHOOSE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(6)
+CHOOSE, ARRIVE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(7)
 """Where an exchange is; decides what a passed deadline means. Plain integers: they are compared for each request."""
 
 
@@ -77,6 +78,7 @@ class Exchange:
         "_replayable",
         "_sent",
         "_tries",
+        "arrived_in",
         "binding",
         "client",
         "connect_s",
@@ -118,6 +120,7 @@ class Exchange:
         self.entry = NO_HOST
         self.pool = ""
         self.binding: Binding | None = None
+        self.arrived_in = ""
         self.phase = CHOOSE
         self.request_done = False
         self.tried: tuple[Node, ...] = ()
@@ -226,6 +229,44 @@ class Exchange:
     def path(self) -> str:
         return self.head.path
 
+    # arrive
+
+    def _arrives(self, datacentre: str) -> bool:
+        """Its session is on its way from the datacentre where the client was, and the request waits for it."""
+        arrivals, bound = self.plane.arrivals, self.bound
+        if arrivals is None or bound is None or self.arrived_in == datacentre:
+            return False
+        self._say_stale(False)
+        self.arrived_in = datacentre
+        arrival = arrivals.begin(self, bound.datacentre, datacentre)
+        if arrival is Arrival.WAITS:
+            self._enter(ARRIVE, PATIENCE)
+        elif arrival is Arrival.STALE:
+            self._say_stale(True)
+        return arrival is Arrival.WAITS
+
+    def on_session(self, is_there: bool) -> None:
+        """The store has brought it, or cannot."""
+        if is_there:
+            self.plane.counters.arrivals["brought"] += 1
+        else:
+            self._say_stale(True)
+        self.try_at = self.plane.now = monotonic()
+        self._connect()
+
+    def _forget_arrival(self) -> None:
+        if self.plane.arrivals is not None:
+            self.plane.arrivals.forget(self)
+
+    def _say_stale(self, is_stale: bool) -> None:
+        """To the node that is tried next. Nothing but this puts the field into a head."""
+        lines = self.head.lines
+        if is_stale:
+            self.plane.counters.arrivals["stale"] += 1
+            lines.append(STALE)
+        elif self.arrived_in and STALE in lines:
+            lines.remove(STALE)
+
     # connect
 
     def _try(self, verdict: Verdict) -> None:
@@ -239,7 +280,11 @@ class Exchange:
         self._on_node = True
         self._sent = False
         plane.load.in_flight[node.index] += 1
-        pool = plane.upstreams[node.index]
+        if self.binding is None or plane.arrivals is None or not self._arrives(node.datacentre):
+            self._connect()
+
+    def _connect(self) -> None:
+        pool = self.plane.upstreams[self.verdict.node.index]
         self._heard = pool.heard
         connection = pool.take(self._idempotent)
         if connection is not None:
@@ -433,7 +478,10 @@ class Exchange:
     def on_deadline(self, now: float) -> None:
         """The phase took too long."""
         total = self.settings.timeouts.total
-        if total and now >= self.started + total:
+        if self.phase == ARRIVE:
+            self._forget_arrival()
+            self.on_session(False)
+        elif total and now >= self.started + total:
             self._fail(NODE_BROKE.because("the request took too long in all"), Outcome.RESPONSE_TIMEOUT)
         elif self.phase == CONNECT:
             self.reject(BUSY.because("no connection to the node became free in time"))
@@ -638,6 +686,8 @@ class Exchange:
         self.plane.load.in_flight[index] -= 1
         if self.phase == CONNECT:
             self.plane.upstreams[index].leave(self)
+        elif self.phase == ARRIVE:
+            self._forget_arrival()
         connection = self.connection
         if connection is not None:
             self.connection = None

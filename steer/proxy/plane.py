@@ -20,6 +20,7 @@ from steer.clock import SystemClock
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
 from steer.proxy.admission import Admission
+from steer.proxy.arrivals import Arrivals
 from steer.proxy.binding import Binder
 from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
@@ -85,6 +86,8 @@ class DataPlane:
         self.binders = binders(topology)
         self.leaving = Leaving(SystemClock())
         self.sampling = Sampling()
+        self.arrivals: Arrivals | None = None
+        """None: no session is known by its cookie, and nobody is waited for."""
         self.pools = settings.pools
         self.dice = dice
         self.draining = False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from steer.proxy.arrivals import MappedCookie
 from steer.proxy.proxy_protocol import Version
 from steer.proxy.tls import ListenerTls
 from steer.steering.conditions import Locate, nowhere
@@ -120,3 +122,6 @@ class PlaneSettings:
     access_log: str = "off"
     """"stdout", "off" or a path."""
     locate: Locate = nowhere
+    session_cookies: tuple[MappedCookie, ...] = ()
+    sites: Mapping[str, int] = field(default_factory=dict)
+    """By datacentre, the number of the site whose engine holds its sessions."""

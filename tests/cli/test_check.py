@@ -9,7 +9,6 @@ from typer.testing import CliRunner, Result
 
 from steer.cli import check
 
-CONFIG = Path(__file__).parents[2] / "config"
 RIGHT = """\
 version: 1
 edge: {name: edge-a}
@@ -62,12 +61,13 @@ def test_each_problem_is_a_line_and_the_answer_is_no(app: typer.Typer, tmp_path:
     ]
 
 
-def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer) -> None:
-    path = CONFIG / "active-active.yaml"
-    result = run(app, str(path), "--no-files")
+def test_what_is_not_built_is_listed_and_is_no_problem(app: typer.Typer, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text(RIGHT.replace("{one: 1}", "{one: 1}, writes: one-site"))
+    result = run(app, str(path))
     assert result.exit_code == 0
     assert result.output.splitlines() == [
-        f"{path}:84: sessions.namespaces.web.session_cookie: is not built yet (bringing a browser's session along)",
+        f"{path}:6: groups.website.writes: is not built yet (writing at one site only)",
         f"{path}: no problems, 1 part not built yet: steer run refuses the file as it is",
     ]
 

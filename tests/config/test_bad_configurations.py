@@ -379,6 +379,14 @@ CONTRADICTIONS = [
         "steer.yaml:14: admin.bind: must be a loopback address without admin.tls, got 0.0.0.0:9900",
     ),
     bad(
+        "a session cookie without its value, of records that stay at home",
+        "services:\n",
+        "sessions: {namespaces: {web: {replicate: false, session_cookie: {name: SID, key: sess}}}}\nservices:\n",
+        "steer.yaml:27: sessions.namespaces.web.session_cookie: needs replicate: true (other datacentres have no such "
+        "records)",
+        'steer.yaml:27: sessions.namespaces.web.session_cookie.key: must have {value} once, got "sess"',
+    ),
+    bad(
         "a pool of HTTP with a node of TCP",
         '"http://127.0.0.1:8101"',
         '"tcp://127.0.0.1:8101"',

@@ -21,6 +21,7 @@ PROMISED = {
     "steer_datacentre_state": {"group", "datacentre", "state"},
     "steer_weight": {"group", "datacentre"},
     "steer_connections": set[str](),
+    "steer_session_arrivals": {"result"},
     "steer_overload_refused": {"reason"},
     "steer_overload_level": {"worker"},
     "steer_overload_lag_seconds": {"worker"},
@@ -65,6 +66,7 @@ async def count_something(admin: RunningAdmin) -> None:
             "upstream": {"wlg-1": seconds},
             "retries": {"retry_other_datacentre": 1},
             "refused": {"penalty": 3, "a reason of nobody": 2},
+            "arrivals": {"brought": 6},
             "gauges": {"connections": 7, "in_flight": {}, "overload": {"level": 1, "lag": 0.75, "memory": 0.5}},
             "handshakes": [["TLSv1.3", True, 4]],
         }
@@ -100,6 +102,7 @@ async def test_the_numbers_are_those_that_were_counted(admin: RunningAdmin) -> N
     assert value(families, "steer_retries_total", reason="retry_other_datacentre") == 1
     assert value(families, "steer_tls_handshakes_total", version="TLSv1.3", resumed="true") == 4
     assert value(families, "steer_connections") == 7
+    assert value(families, "steer_session_arrivals_total", result="brought") == 6
     assert value(families, "steer_overload_refused_total", reason="penalty") == 3
     assert value(families, "steer_overload_refused_total", reason="other") == 2
     assert value(families, "steer_overload_level", worker="0") == 1

@@ -146,6 +146,11 @@ class RunningEdge:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return json.load(response)
 
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics", timeout=PATIENCE) as response:
+            text: bytes = response.read()
+        return text.decode()
+
     def entries(self) -> list[dict[str, Any]]:
         """The access log so far."""
         return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]

@@ -9,13 +9,14 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from steer.proxy.certificates import CertificateFiles
-from steer.runtime import entrance
+from steer.runtime import entrance, silent
 from steer.runtime.accepting import Accepting, Door
 from steer.runtime.sockets import bind_listeners, close_all
 from tests.kit.certificates import Authority
@@ -167,6 +168,24 @@ async def test_where_it_can_be_said_one_that_is_refused_is_told() -> None:
         assert await answer(asking) == b"busy"
 
 
+def hello(authority: Authority) -> bytes:
+    """What a client says first."""
+    said = ssl.MemoryBIO()
+    handshake = authority.trust().wrap_bio(ssl.MemoryBIO(), said, server_hostname="www.agency.example")
+    with suppress(ssl.SSLWantReadError):
+        handshake.do_handshake()
+    return said.read()
+
+
+async def is_served(found: Place, authority: Authority) -> bool:
+    reader, writer = await asyncio.open_connection(
+        *found.address, ssl=authority.trust(), server_hostname="www.agency.example", local_addr=(GOOD, 0)
+    )
+    heard = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return heard == b"hello"
+
+
 @on_uvloop
 async def test_handshakes_that_stall_make_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entrance, "BEGINNING", 10)
@@ -177,14 +196,89 @@ async def test_handshakes_that_stall_make_room_for_others(tmp_path: Path, monkey
     async with place(Door(Greeter, _server(files), 5.0, refused=lambda why: refused.update([why]))) as found:
         await found.accepting.accept(0)
         stalled = [found.connect(f"127.0.2.{number}") for number in range(1, 31)]
-        reader, writer = await asyncio.open_connection(
-            *found.address, ssl=authority.trust(), server_hostname="www.agency.example", local_addr=(GOOD, 0)
-        )
-        assert await asyncio.wait_for(reader.read(), 10) == b"hello"
-        writer.close()
+        for each in stalled:
+            each.send(hello(authority)[:20])
+        assert await is_served(found, authority)
         assert refused[entrance.STALLED] > 0
         for each in stalled:
             each.close()
+
+
+@on_uvloop
+async def test_hellos_that_come_at_once_are_looked_at_a_few_in_each_turn_and_a_few_of_one_address(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("www.agency.example")
+    async with place(Door(Greeter, _server(files), 5.0)) as found:
+        inside = found.accepting._entrance
+        flood = [found.connect(FLOODER) for _ in range(2 * entrance.OF_ONE)]
+        found.accept_all()
+        assert (len(inside._silent), len(inside._beginning)) == (len(flood), 0)
+        for each in flood:
+            each.send(hello(authority))
+        under_way = [0]
+        while under_way[-1] < entrance.OF_ONE:
+            await asyncio.sleep(0)
+            under_way.append(len(inside._beginning))
+        assert max(after - before for before, after in pairwise(under_way)) <= 2 * entrance.BEGUN_AT_ONCE
+        await found.accepting.accept(0)
+        assert await is_served(found, authority)
+        assert len(inside._beginning) == entrance.OF_ONE
+        for each in flood:
+            each.close()
+
+
+@on_uvloop
+async def test_one_that_says_nothing_is_closed_in_time_without_a_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silent, "SWEEP_S", 0.05)
+    files = Authority(tmp_path).issue("www.agency.example")
+    async with place(Door(Greeter, _server(files), 0.1)) as found:
+        await found.accepting.accept(0)
+        assert await answer(found.connect()) == b""
+        assert len(found.accepting._entrance._silent) == 0
+
+
+@on_uvloop
+async def test_who_says_nothing_keeps_no_other_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silent, "ROOM", 10)
+    authority, refused = Authority(tmp_path), Counter[str]()
+    files = authority.issue("www.agency.example")
+    async with place(Door(Greeter, _server(files), 5.0, refused=lambda why: refused.update([why]))) as found:
+        flood = [found.connect(FLOODER) for _ in range(20)]
+        found.accept_all()
+        await found.accepting.accept(0)
+        assert await is_served(found, authority)
+        assert refused == {entrance.CROWDED: 15}
+        monkeypatch.setattr(silent, "MAKES_ROOM_S", 0.0)
+        late = found.connect(FLOODER)
+        late.send(hello(authority)[:1])
+        while not refused[entrance.STALLED]:
+            await asyncio.sleep(0.01)
+            flood.append(found.connect(FLOODER))
+        for each in (late, *flood):
+            each.close()
+
+
+@on_uvloop
+async def test_who_has_said_nothing_when_a_slot_is_shut_is_still_served(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    files = authority.issue("www.agency.example")
+    async with place(Door(Greeter, _server(files), 5.0)) as found:
+        await found.accepting.accept(0)
+        raw = found.connect(GOOD)
+        found.accept_all()
+        assert len(found.accepting._entrance._silent) == 1
+        shutting = asyncio.create_task(found.accepting.shut())
+        await asyncio.sleep(0)
+        reader, writer = await asyncio.open_connection(
+            sock=raw, ssl=authority.trust(), server_hostname="www.agency.example"
+        )
+        assert await asyncio.wait_for(reader.read(), 10) == b"hello"
+        writer.close()
+        await asyncio.wait_for(shutting, 10)
 
 
 @on_uvloop

@@ -73,6 +73,7 @@ FORWARDING = (
     b"x-request-id",
     b"traceparent",
     b"tracestate",
+    b"x-session-stale",
 )
 """Set anew by the edge: what an untrusted client says of itself does not count."""
 

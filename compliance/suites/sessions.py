@@ -1,0 +1,144 @@
+"""Session libraries as applications use them, told host and port and no more: on a Redis itself, and on a door."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis, RedisError
+
+from bench.tools import Tools, Unavailable
+from compliance.place import Place
+from compliance.report import Cell, Row
+from compliance.suites import Broken, Ran, Suite
+from tests.kit import application
+from tests.kit.application import Application
+from tests.kit.edge import bind, configuration, free_port, running_edge
+from tests.kit.redis import RedisServer
+from tests.kit.session_checks import CHECKS, LOCKING
+from tests.kit.session_checks import Place as Served
+
+REDIS_ITSELF, STEER = "backend", "steer"
+
+Checks = Mapping[str, Callable[[Served], None]]
+Offer = tuple[str, Application, Checks]
+"""Name and version of the library, an application that uses it, what it must do."""
+
+
+def run(place: Place, tools: Tools) -> Ran:
+    """A library that cannot be had is told as missing; the others go on."""
+    tools.program("redis-server")
+    versions, rows, missing = [], [], []
+    folder = place.folder / "sessions"
+    with RedisServer(folder / "straight") as straight, behind_an_edge(folder) as door:
+        doors = {REDIS_ITSELF: straight.port, STEER: door}
+        for make in (php, django, django_redis, flask, connect_redis, ioredis):
+            try:
+                version, app, checks = make(tools)
+            except Unavailable as error:
+                missing.append(f"{make.__name__}: {error}")
+                continue
+            versions.append(version)
+            tools.say(f"sessions: {version} ...")
+            rows += rows_of(version, checks, {name: asked(app, checks, at, folder) for name, at in doors.items()})
+    return Ran(", ".join(versions), tuple(rows), "; ".join(missing))
+
+
+@contextmanager
+def behind_an_edge(folder: Path) -> Iterator[int]:
+    """The port of the RESP door of an edge, which seals, with a Redis of its own."""
+    door = bind()
+    tree = configuration({"wellington": 1, "auckland": 2})
+    tree["edge"]["datacentre"] = "wellington"
+    tree["sessions"] = {"doors": {"resp": {"bind": door}}, "namespaces": {"web": {"seal": True}}}
+    with RedisServer(folder / "engine") as engine:
+        tree["datacentres"]["wellington"]["redis"] = {"url": engine.url}
+        with running_edge(folder, tree):
+            yield int(door.rpartition(":")[2])
+
+
+def asked(app: Application, checks: Checks, door: int, folder: Path) -> dict[str, str]:
+    """By check: "ok", or what went wrong."""
+    port = free_port()
+    try:
+        with application.running(app, door, port, folder / f"{app.name}.log"):
+            served = Served(app, port, Redis(port=door))
+            return {name: _outcome(check, served) for name, check in checks.items()}
+    except AssertionError as error:
+        raise Broken(f"{app.name}: {error}") from error
+
+
+def _outcome(check: Callable[[Served], None], served: Served) -> str:
+    try:
+        check(served)
+    except (AssertionError, OSError, ValueError, RedisError) as error:
+        return f"{type(error).__name__}: {error}"[:200]
+    return "ok"
+
+
+def rows_of(version: str, checks: Sequence[str] | Checks, found: Mapping[str, Mapping[str, str]]) -> list[Row]:
+    return [
+        Row(
+            check=f"{version}: {check}",
+            cells={target: Cell(passed=said[check] == "ok", words=said[check]) for target, said in found.items()},
+        )
+        for check in checks
+    ]
+
+
+def php(tools: Tools) -> Offer:
+    program = tools.program("php", "php-cli")
+    if not application.has_phpredis():
+        raise Unavailable("PHP's redis extension is not installed: apt-get install php-redis")
+    said = subprocess.run([program, "-r", "echo PHP_VERSION, ' phpredis ', phpversion('redis');"], capture_output=True)
+    return f"PHP {said.stdout.decode()}", application.php(program), {**CHECKS, **LOCKING}
+
+
+def django(tools: Tools) -> Offer:
+    folder = tools.environment("django", "django==5.2.*", "redis", "django-redis")
+    app = application.django(str(folder / "python"), "django.core.cache.backends.redis.RedisCache")
+    return f"{tools.version(folder, 'django')} cache sessions", app, CHECKS
+
+
+def django_redis(tools: Tools) -> Offer:
+    folder = tools.environment("django", "django==5.2.*", "redis", "django-redis")
+    app = application.django(str(folder / "python"), "django_redis.cache.RedisCache")
+    return tools.version(folder, "django-redis"), app, CHECKS
+
+
+def flask(tools: Tools) -> Offer:
+    folder = tools.environment("flask", "flask", "flask-session", "redis")
+    return tools.version(folder, "flask-session"), application.flask(str(folder / "python")), CHECKS
+
+
+def connect_redis(tools: Tools) -> Offer:
+    modules = _express(tools)
+    name = f"connect-redis {_version(modules, 'connect-redis')} on node-redis {_version(modules, 'redis')}"
+    return name, application.express(tools.program("node", "nodejs"), modules, "redis"), CHECKS
+
+
+def ioredis(tools: Tools) -> Offer:
+    modules = _express(tools)
+    name = f"connect-redis {_version(modules, 'connect-redis-7')} on ioredis {_version(modules, 'ioredis')}"
+    return name, application.express(tools.program("node", "nodejs"), modules, "ioredis"), CHECKS
+
+
+def _express(tools: Tools) -> Path:
+    wanted = ("express", "express-session", "redis", "ioredis", "connect-redis", "connect-redis-7@npm:connect-redis@7")
+    return tools.modules("express", *wanted)
+
+
+def _version(modules: Path, package: str) -> str:
+    text = (modules / package / "package.json").read_text()
+    return text.partition('"version": "')[2].partition('"')[0]
+
+
+SUITE = Suite(
+    "sessions",
+    "Session libraries",
+    "Real applications, told host and port and no more. `backend alone` is a Redis itself; steer's door seals, and has "
+    "a Redis of its own behind it.",
+    run,
+)
