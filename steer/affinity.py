@@ -20,12 +20,12 @@ from steer.proxy.binding_cookie import CookieBinder
 from steer.proxy.binding_key import KeyBinder
 from steer.sessions.affinity.jar import Jar
 from steer.sessions.affinity.journal import Journal
-from steer.sessions.affinity.keyfile import WatchedRing
-from steer.sessions.affinity.keyring import Ring
 from steer.sessions.affinity.known import Entry, Known
 from steer.sessions.affinity.learned import MemoryTable, digest, id_of, learning
 from steer.sessions.affinity.seals import Seals
 from steer.sessions.affinity.spreading import Spreading
+from steer.sessions.keyfile import WatchedRing
+from steer.sessions.keyring import Ring
 from steer.steering.model import Affinity, Service, Topology
 
 

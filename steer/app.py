@@ -29,7 +29,7 @@ from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
 from steer.runtime.upgrade import inherit
-from steer.sessions.affinity.keyfile import ensure_ring
+from steer.sessions.keyfile import ensure_ring
 from steer.store_process import STORE, StoreProcess
 from steer.worker import Worker
 

@@ -20,7 +20,7 @@ from steer.clock import SystemClock
 from steer.config import Change, Config, digest, host_port, redacted
 from steer.control.api import serve_admin
 from steer.control.audit import Audit
-from steer.control.context import AdminContext, CertificateView, WorkerView
+from steer.control.context import AdminContext, CertificateView, KeyRing, WorkerView
 from steer.control.databases import DatabaseWatch
 from steer.control.events import Events, Level
 from steer.control.keeper import Keeper
@@ -39,10 +39,11 @@ from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
 from steer.reload import PREPARED, InForce, Reloader, Safe
 from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn
-from steer.sessions.affinity.keyfile import WatchedRing
 from steer.sessions.affinity.spreading import LEARNED
+from steer.sessions.keyfile import RingFile, WatchedRing
 from steer.steering.model import Place, Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
+from steer.store_parameters import has_seals
 from steer.store_process import STATUS
 from steer.worker import COUNTS, OBSERVATION
 
@@ -284,11 +285,18 @@ class Control:
             redacted_config=lambda: redacted(self._config),
             reload=self._reload,
             diff=self._reloader.diff,
-            affinity_keys=self._affinity,
+            rings=self._rings(),
             clock=self._clock,
         )
         _configure(context, config)
         return context
+
+    def _rings(self) -> dict[str, KeyRing]:
+        sessions = self._config.sessions
+        if sessions is None or not has_seals(sessions):
+            return {"affinity": self._affinity}
+        longest = max(namespace.max_lifetime for namespace in sessions.namespaces.values())
+        return {"affinity": self._affinity, "sessions": RingFile(sessions.keys.file, longest, self._clock)}
 
     def _certificates(self) -> tuple[CertificateView, ...]:
         found: dict[Path, CertificateView] = {}

@@ -24,7 +24,7 @@ from steer.proxy.arrivals import MappedCookie
 from steer.proxy.certificates import WatchedCertificate
 from steer.proxy.proxy_protocol import encode
 from steer.proxy.tls import CertificateFiles, ListenerTls, upstream_context
-from steer.sessions.affinity.keyfile import WatchedRing
+from steer.sessions.keyfile import WatchedRing
 from steer.steering.conditions import Locate, nowhere
 from steer.steering.retries import idempotent_methods
 from steer.topology import retries

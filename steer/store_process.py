@@ -24,8 +24,8 @@ from steer.proxy.arrivals import BRING, BROUGHT
 from steer.runtime.channel import ToControl, ToWorkers
 from steer.runtime.tasks import spawn
 from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
-from steer.sessions.affinity.keyfile import WatchedRing
 from steer.sessions.http_door.door import HttpDoor
+from steer.sessions.keyfile import WatchedRing
 from steer.sessions.resp.door import RespDoor
 from steer.sessions.sealing import SealedNamespace, Seals
 from steer.sessions.space import Space

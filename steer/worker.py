@@ -30,7 +30,7 @@ from steer.runtime.announced import Announced
 from steer.runtime.channel import ToControl
 from steer.runtime.tasks import spawn
 from steer.sessions.affinity import spreading
-from steer.sessions.affinity.keyfile import WatchedRing
+from steer.sessions.keyfile import WatchedRing
 from steer.steering.model import Observation, Snapshot, Topology
 from steer.steering.wire import from_wire, observation_to_wire
 

@@ -11,8 +11,8 @@ from steer.affinity import ControlAffinity, LearnedKeys, WorkerAffinity
 from steer.errors import Unacceptable
 from steer.proxy.binding_cookie import CookieBinder
 from steer.proxy.binding_key import KeyBinder
-from steer.sessions.affinity.keyfile import WatchedRing, ensure_ring, rotate_file
-from steer.sessions.affinity.keyring import KNOWN_AFTER
+from steer.sessions.keyfile import WatchedRing, ensure_ring, rotate_file
+from steer.sessions.keyring import KNOWN_AFTER
 from steer.steering.model import Affinity
 from tests.kit.clock import ManualClock
 from tests.sessions.affinity.places import topology

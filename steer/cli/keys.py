@@ -1,4 +1,4 @@
-"""`steer keys`: the rings of keys that seal what clients carry."""
+"""`steer keys`: the rings of keys that seal what clients carry, and what sessions hold."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from steer.cli.client import (
 )
 from steer.cli.output import say, show_table, time
 
-RingArgument = Annotated[Literal["affinity"], typer.Argument(help="Which ring of keys.")]
+RingArgument = Annotated[Literal["affinity", "sessions"], typer.Argument(help="Which ring of keys.")]
 WhyOption = Annotated[str, typer.Option("--reason", help="Why: kept in the audit.")]
 
 
 def register(app: typer.Typer) -> None:
-    family = typer.Typer(no_args_is_help=True, help="Keys that seal what clients carry.")
+    family = typer.Typer(no_args_is_help=True, help="Keys that seal what clients carry, and what sessions hold.")
     _register_list(family)
     _register_rotate(family)
     app.add_typer(family, name="keys")
@@ -47,7 +47,7 @@ def _register_list(family: typer.Typer) -> None:
             if json:
                 print_json(rings)
             elif not rings:
-                say("no service has cookies of affinity, so there are no keys")
+                say("no service has cookies of affinity and no namespace is sealed, so there are no keys")
             else:
                 rows = (
                     (r["name"], k["id"], k["state"], time(k["made"]), time(k["until"]))

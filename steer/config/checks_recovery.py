@@ -67,7 +67,10 @@ def check_sessions(config: Config) -> Findings:
     if http:
         yield from _check_door(config, http, "http", "tokens")
     for name, namespace in config.sessions.namespaces.items():
-        yield from _check_session_cookie(("sessions", "namespaces", name), namespace)
+        place: Place = ("sessions", "namespaces", name)
+        yield from _check_session_cookie(place, namespace)
+        if namespace.hash_keys and not namespace.seal:
+            yield Finding((*place, "hash_keys"), "needs seal: true", "ids alone tell little, values tell all")
 
 
 def _check_session_cookie(place: Place, namespace: SessionNamespace) -> Findings:

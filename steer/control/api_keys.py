@@ -12,9 +12,7 @@ from steer.control.api_input import KeyRotation, body_of
 from steer.control.moments import moment
 from steer.control.problems import not_found
 from steer.control.tokens import Role
-from steer.sessions.affinity.keyring import KNOWN_AFTER, Key, Ring
-
-AFFINITY = "affinity"
+from steer.sessions.keyring import KNOWN_AFTER, Key, Ring
 
 
 def _key_view(key: Key) -> dict[str, Any]:
@@ -22,19 +20,18 @@ def _key_view(key: Key) -> dict[str, Any]:
     return {"id": key.id, "state": str(key.state), "made": moment(key.made), "until": moment(key.until)}
 
 
-def _ring_view(file: Path | None, ring: Ring) -> dict[str, Any]:
+def _ring_view(name: str, file: Path | None, ring: Ring) -> dict[str, Any]:
     """`next_step`: what a rotation does now, and from when on."""
     coming = ring.next
     may_begin = moment(coming.made + KNOWN_AFTER) if coming is not None else None
     next_step = {"step": "activate" if coming is not None else "add", "from": may_begin}
     keys = [_key_view(key) for key in ring.keys]
-    return {"name": AFFINITY, "file": str(file), "keys": keys, "next_step": next_step}
+    return {"name": name, "file": str(file), "keys": keys, "next_step": next_step}
 
 
 def _rings(call: Call) -> list[dict[str, Any]]:
-    found = call.context.affinity_keys
-    ring = found.ring() if found is not None else None
-    return [_ring_view(found.file, ring)] if found is not None and ring is not None else []
+    found = ((name, keys.file, keys.ring()) for name, keys in call.context.rings.items())
+    return [_ring_view(name, file, ring) for name, file, ring in found if ring is not None]
 
 
 def keys_etag(call: Call) -> str:
@@ -47,14 +44,16 @@ async def list_keys(call: Call) -> web.Response:
 
 async def rotate(call: Call) -> web.Response:
     wanted = await body_of(call.request, KeyRotation)
-    keys = call.context.affinity_keys
-    if keys is None or call.named("name") != AFFINITY:
-        raise not_found("ring of keys", call.named("name"))
+    name = call.named("name")
+    keys = call.context.rings.get(name)
+    if keys is None:
+        raise not_found("ring of keys", name, tuple(call.context.rings))
     call.require_unmoved(keys_etag(call))
     before, after = keys.rotate()
-    shown = _ring_view(keys.file, after)
+    shown = _ring_view(name, keys.file, after)
     done = {"step": "added" if after.next is not None else "activated", "key": (after.next or after.active).id}
-    call.record("keys.rotate", {"keys": AFFINITY}, wanted.reason, _ring_view(keys.file, before)["keys"], shown["keys"])
+    earlier = _ring_view(name, keys.file, before)["keys"]
+    call.record("keys.rotate", {"keys": name}, wanted.reason, earlier, shown["keys"])
     return answer({**done, **shown})
 
 

@@ -15,7 +15,7 @@ from steer.control.face import KeeperFace
 from steer.control.metrics import Totals
 from steer.control.previews import Previews
 from steer.control.tokens import Tokens
-from steer.sessions.affinity.keyring import Ring
+from steer.sessions.keyring import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class CertificateView:
 
 
 class KeyRing(Protocol):
-    """The keys that seal affinity's cookies."""
+    """The keys that seal affinity's cookies, or sessions."""
 
     @property
     def file(self) -> Path | None:
-        """None: no service has such cookies."""
+        """None: nothing is sealed by them."""
 
     def ring(self) -> Ring | None: ...
     def rotate(self) -> tuple[Ring, Ring]:
@@ -76,7 +76,8 @@ class AdminContext:
     """What the store process said of itself last; empty: there is none, or it has not."""
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
     metrics_token: str | None = field(default=None, repr=False)
-    affinity_keys: KeyRing | None = None
+    rings: Mapping[str, KeyRing] = field(default_factory=dict)
+    """By the names that operators give: affinity, sessions."""
     clock: Clock = field(default_factory=SystemClock)
     previews: Previews = field(init=False)
 

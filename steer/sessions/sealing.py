@@ -55,7 +55,7 @@ class RingKey(Protocol):
 
 
 class KeyRing(Protocol):
-    """One key seals, all of them open: `steer.sessions.affinity.keyring.Ring` is one."""
+    """One key seals, all of them open: `steer.sessions.keyring.Ring` is one."""
 
     @property
     def keys(self) -> Sequence[RingKey]: ...

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from steer.sessions.affinity.keyring import KNOWN_AFTER
+from steer.sessions.keyring import KNOWN_AFTER
 from tests.cli.conftest import Run
 from tests.kit.admin import RunningAdmin, running_admin
 from tests.kit.keys import Keys
@@ -19,7 +19,7 @@ def keys(tmp_path: Path) -> Keys:
 
 @pytest.fixture
 async def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: Keys) -> AsyncIterator[RunningAdmin]:
-    async with running_admin(tmp_path, affinity_keys=keys) as running:
+    async with running_admin(tmp_path, rings={"affinity": keys}) as running:
         monkeypatch.setenv("STEER_ADMIN", running.url)
         monkeypatch.setenv("STEER_STATE", str(tmp_path / "state"))
         yield running
@@ -51,7 +51,9 @@ async def test_keys_are_listed_without_themselves(run: Run, keys: Keys) -> None:
 
 @pytest.mark.usefixtures("admin")
 async def test_without_cookies_there_are_none(run: Run) -> None:
-    assert (await run("keys", "list")).output == "no service has cookies of affinity, so there are no keys\n"
+    assert (
+        await run("keys", "list")
+    ).output == "no service has cookies of affinity and no namespace is sealed, so there are no keys\n"
 
 
 async def test_a_ring_that_there_is_not_is_a_wrong_use(run: Run) -> None:

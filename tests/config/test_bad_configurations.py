@@ -387,6 +387,12 @@ CONTRADICTIONS = [
         'steer.yaml:27: sessions.namespaces.web.session_cookie.key: must have {value} once, got "sess"',
     ),
     bad(
+        "ids that are hidden beside values that are not",
+        "services:\n",
+        "sessions: {namespaces: {web: {hash_keys: true}}}\nservices:\n",
+        "steer.yaml:27: sessions.namespaces.web.hash_keys: needs seal: true (ids alone tell little, values tell all)",
+    ),
+    bad(
         "a pool of HTTP with a node of TCP",
         '"http://127.0.0.1:8101"',
         '"tcp://127.0.0.1:8101"',

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from steer.control.tokens import Role
-from steer.sessions.affinity.keyring import KNOWN_AFTER
+from steer.sessions.keyring import KNOWN_AFTER
 from tests.kit.admin import RunningAdmin, running_admin
 from tests.kit.keys import Keys
 
@@ -24,7 +24,7 @@ def keys(tmp_path: Path) -> Keys:
 
 @pytest.fixture
 async def keeping(tmp_path: Path, keys: Keys) -> AsyncIterator[RunningAdmin]:
-    async with running_admin(tmp_path, affinity_keys=keys) as running:
+    async with running_admin(tmp_path, rings={"affinity": keys}) as running:
         yield running
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from steer.sessions.affinity.keyfile import WatchedRing, ensure_ring
-from steer.sessions.affinity.keyring import Ring
+from steer.sessions.keyfile import WatchedRing, ensure_ring
+from steer.sessions.keyring import Ring
 from tests.kit.clock import ManualClock
 
 

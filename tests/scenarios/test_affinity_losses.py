@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from steer.sessions.affinity.keyfile import read_ring, rotate_file
-from steer.sessions.affinity.keyring import KNOWN_AFTER
+from steer.sessions.keyfile import read_ring, rotate_file
+from steer.sessions.keyring import KNOWN_AFTER
 from tests.kit.client import Client, Response
 from tests.scenarios.affinity import (
     COOKIE_HOST,

@@ -114,3 +114,14 @@ def test_store_check_says_what_is_wrong_with_each_engine(tmp_path: Path) -> None
     assert one.startswith("one: WRONG: ")
     assert "allkeys-lru" in one
     assert two.startswith("two: WRONG: 127.0.0.1:9/0 cannot be reached")
+
+
+async def test_the_keys_that_seal_are_rotated_in_two_steps_and_old_records_still_open(tmp_path: Path) -> None:
+    door = bind()
+    with running_edge(tmp_path, keeping(door, seal=True), workers=1) as edge:
+        async with client(door) as app:
+            await app.set("sid", "sealed by the first key", ex=60)
+            (ring,) = edge.admin("/keys")["items"]
+            done = edge.admin("/keys/sessions/rotate", "POST", {"reason": "yearly"})
+            assert (ring["name"], done["step"], len(done["keys"])) == ("sessions", "added", 2)
+            assert await app.get("sid") == b"sealed by the first key"

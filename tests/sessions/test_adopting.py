@@ -12,7 +12,7 @@ from redis import Redis
 
 from steer.clock import SystemClock
 from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
-from steer.sessions.affinity.keyring import first_ring
+from steer.sessions.keyring import first_ring
 from steer.sessions.sealing import SealedNamespace, Seals
 from steer.store.errors import Conflict
 from steer.store.layout import Space

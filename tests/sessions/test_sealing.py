@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from steer.sessions.affinity.keyring import Key, KeyState, Ring
+from steer.sessions.keyring import Key, KeyState, Ring
 from steer.sessions.sealing import ALARM_EVERY, OVERHEAD, SealedNamespace, Seals
 from steer.store.errors import Conflict, StoreError
 from tests.kit.clock import ManualClock

@@ -13,7 +13,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from steer.sessions.affinity.keyring import ID_BYTES, Ring
+from steer.sessions.keyring import ID_BYTES, Ring
 
 NONCE_BYTES = 12
 TAG_BYTES = 16

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from steer.sessions.affinity import jar as module
 from steer.sessions.affinity.jar import LENGTH, Jar, Ticket
-from steer.sessions.affinity.keyring import Ring, first_ring, rotated
 from steer.sessions.affinity.seals import Seals
+from steer.sessions.keyring import Ring, first_ring, rotated
 from steer.steering.model import Affinity
 from tests.kit.clock import ManualClock
 from tests.sessions.affinity.places import WALL, topology

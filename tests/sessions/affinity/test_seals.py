@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from steer.sessions.affinity.keyring import KeyState, Ring, first_ring, rotated
 from steer.sessions.affinity.seals import OVERHEAD, Seals
+from steer.sessions.keyring import KeyState, Ring, first_ring, rotated
 
 
 @pytest.fixture

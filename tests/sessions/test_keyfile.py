@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from steer.errors import SteerError
-from steer.sessions.affinity.keyfile import WatchedRing, ensure_ring, read_ring, rotate_file
-from steer.sessions.affinity.keyring import KNOWN_AFTER, Ring
+from steer.sessions.keyfile import WatchedRing, ensure_ring, read_ring, rotate_file
+from steer.sessions.keyring import KNOWN_AFTER, Ring
 from tests.sessions.affinity.places import WALL
 
 KEY = "A" * 43

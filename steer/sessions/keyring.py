@@ -1,4 +1,4 @@
-"""The keys that seal affinity's cookies: one that seals, several that open. Pure.
+"""A ring of keys, of affinity's cookies or of sessions: one that seals, several that open. Pure.
 
     next ──second step──> active ──second step of the following rotation──> old ──nobody needs it──> gone
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from steer.errors import Unacceptable
-from steer.sessions.affinity.keyring import KNOWN_AFTER, MOST_KEYS, KeyState, Ring, first_ring, rotated
+from steer.sessions.keyring import KNOWN_AFTER, MOST_KEYS, KeyState, Ring, first_ring, rotated
 
 IDLE = 1800.0
 DAY = 86_400.0

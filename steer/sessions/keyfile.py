@@ -19,9 +19,10 @@ from typing import Any
 
 import yaml
 
+from steer.clock import Clock
 from steer.errors import SteerError
 from steer.files import locked, replace_file
-from steer.sessions.affinity.keyring import ID_BYTES, KEY_BYTES, MOST_KEYS, Key, KeyState, Ring, first_ring, rotated
+from steer.sessions.keyring import ID_BYTES, KEY_BYTES, MOST_KEYS, Key, KeyState, Ring, first_ring, rotated
 
 MOST_BYTES = 64 * 1024
 """A ring has some hundred bytes for each key."""
@@ -38,7 +39,10 @@ def ensure_ring(path: Path, now: float) -> Ring:
                 _write(path, first_ring(now))
             return read_ring(path)
     except OSError as error:
-        raise SteerError(f"{path}: cannot be made: {error.strerror}", "affinity_keys.file: where to write") from error
+        raise SteerError(
+            f"{path}: cannot be made: {error.strerror}",
+            "affinity_keys.file or sessions.keys.file: where to write",
+        ) from error
 
 
 def rotate_file(path: Path, now: float, longest_idle: float) -> tuple[Ring, Ring]:
@@ -167,3 +171,20 @@ class WatchedRing:
         before, self.ring = rotate_file(self.path, now, longest_idle)
         self._known = self._seen = _mark(self.path)
         return before, self.ring
+
+
+class RingFile:
+    """A ring that others follow, as operators see it. What it sealed is kept for `longest` seconds at the most."""
+
+    def __init__(self, path: Path, longest: float, clock: Clock) -> None:
+        self.file = path
+        self._longest = longest
+        self._clock = clock
+
+    def ring(self) -> Ring:
+        """Raises SteerError that names the file and what is wrong with it."""
+        return read_ring(self.file)
+
+    def rotate(self) -> tuple[Ring, Ring]:
+        """One step: the ring before and after. As `rotate_file`."""
+        return rotate_file(self.file, self._clock.wall(), self._longest)
