@@ -577,13 +577,23 @@ class Exchange:
 
     def _name(self, failure: Failure) -> Failure:
         """A pinned hostname whose datacentre cannot be reached says so by name; and so does a group that is at one
-        datacentre where nothing is available, when what was tried all the same cannot be reached."""
+        datacentre, when no node that it may use can be reached."""
         if self._sent:
             return failure
         if self.entry.pinned:
             return NO_NODE_HERE.because(failure.detail)
         plan = self.plane.tables.plans.get(self.entry.group, {}).get(self.pool)
-        return NO_NODE.because(plan.why_none) if plan is not None and plan.why_none else failure
+        if plan is None or not plan.why_not_taken:
+            return failure
+        if plan.why_none:
+            return NO_NODE.because(plan.why_none)
+        return NO_NODE.because(plan.why_not_taken) if self._tried_all() else failure
+
+    def _tried_all(self) -> bool:
+        """No node is left that this request could be tried at, had it more tries."""
+        plane = self.plane
+        left = choose_next(plane.tables, self, self.tried, plane.load, monotonic(), plane.dice)
+        return isinstance(left, Refusal) and left.name == "no_node"
 
     def _retry(self, failure: Failure, outcome: Outcome, sent: bool) -> bool:
         rules = self.settings.retries

@@ -167,6 +167,8 @@ class Plan:
     """Dice and weights decide, and nothing of the request: what most groups are."""
     why_none: str = ""
     """Of a group that is at one datacentre which cannot serve this pool: the sentence that says so."""
+    why_not_taken: str = ""
+    """Of any group that is at one datacentre: the same for a request that each of the nodes refused."""
 
 
 def node_set(slots: Iterable[Slot], algorithm: Algorithm) -> NodeSet:

@@ -96,6 +96,7 @@ class _Preparation:
             is_stable=self.group.stable,
             is_plain=not (rules or trials or trickle or self.pool.hash_by or self.group.stable),
             why_none="" if split.sites else self._why_none(),
+            why_not_taken=self._why_not_taken(),
         )
         return replace(plan, branches=tuple(self._branch(plan, rule) for rule in rules)) if rules else plan
 
@@ -258,6 +259,12 @@ class _Preparation:
             return ""
         at = position(self.group, self.status)
         return f"{self.group.name} is at {at}, {self._what_is_wrong(at)}; {self._who_moves_it()}"
+
+    def _why_not_taken(self) -> str:
+        if not self._is_at_one_place:
+            return ""
+        at = position(self.group, self.status)
+        return f"{self.group.name} is at {at}, where no node of {self.pool.name} could take it; {self._who_moves_it()}"
 
     def _what_is_wrong(self, at: str) -> str:
         status = self._datacentre(at)

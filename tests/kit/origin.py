@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -138,6 +139,11 @@ class _Connection:
         return data
 
     def serve(self) -> None:
+        if self.origin.tls is not None:
+            try:
+                self.socket = self.origin.tls.wrap_socket(self.socket, server_side=True)
+            except OSError:
+                return  # it has closed the socket
         with self.socket:
             while (request := self._read_head()) is not None:
                 visit = Visit(self, request)
@@ -209,6 +215,7 @@ class Origin:
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     default: tuple[Step, ...] = (OK,)
+    tls: ssl.SSLContext | None = None
     _scripts: dict[str, tuple[Step, ...]] = field(default_factory=dict)
     _journal: list[tuple[int, bytes]] = field(default_factory=list)
     _open: list[socket.socket] = field(default_factory=list)
