@@ -12,21 +12,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from steer.clock import Clock
 from steer.errors import Unacceptable
 from steer.proxy.binding import Binder
 from steer.proxy.binding_cookie import CookieBinder
-from steer.proxy.binding_key import KeyBinder
+from steer.proxy.binding_key import MOST_KEY_BYTES, KeyBinder
+from steer.proxy.http.cookies import cookie
 from steer.sessions.affinity.jar import Jar
 from steer.sessions.affinity.journal import Journal
 from steer.sessions.affinity.known import Entry, Known
-from steer.sessions.affinity.learned import MemoryTable, digest, id_of, learning
+from steer.sessions.affinity.learned import MemoryTable, digest, id_of, is_over, learning
 from steer.sessions.affinity.seals import Seals
 from steer.sessions.affinity.spreading import Spreading
 from steer.sessions.keyfile import WatchedRing
 from steer.sessions.keyring import Ring
-from steer.steering.model import Affinity, Service, Topology
+from steer.steering.model import Affinity, Bound, Service, Topology
+
+Brought = tuple[Bound | None, str]
+"""Where affinity says that a client is, and its learned key: as `Facts` have them."""
 
 
 class LearnedKeys:
@@ -153,5 +158,36 @@ class ControlAffinity:
             raise Unacceptable("no service has cookies of affinity", "services.*.affinity: {cookie: NAME}")
         return self._keys.rotate(self._clock.wall(), self._longest_idle)
 
+    def bound(self, service: Service, topology: Topology, target: str, fields: Mapping[str, str]) -> Brought:
+        """What a request with this target (path and query) and these fields (names in lower case) brings."""
+        affinity = service.affinity
+        if affinity is None:
+            return None, ""
+        if affinity.kind == "cookie":
+            return self._of_cookie(service, affinity, topology, fields.get("cookie", "")), ""
+        key = fields.get(affinity.name, "") if affinity.kind == "header" else _in_query(target, affinity.name)
+        if not 0 < len(key) <= MOST_KEY_BYTES:
+            return None, ""
+        record = self.learned.table.get(digest(service.name, key.encode("latin-1", "replace")))
+        is_known = record is not None and not is_over(record, affinity, self._clock.wall())
+        return Bound(record.datacentre) if record is not None and is_known else None, key
+
+    def _of_cookie(self, service: Service, affinity: Affinity, topology: Topology, field: str) -> Bound | None:
+        """Of a plain listener or over TLS: who asks need not know which."""
+        if self._keys is None:
+            return None
+        jar = Jar(service.name, affinity, topology, Seals(self._keys.ring), self._clock)
+        for is_secure, name in enumerate(jar.names):
+            value = cookie([b"cookie:" + field.encode("latin-1", "replace")], name)
+            ticket = jar.open(value, bool(is_secure)) if value is not None else None
+            if ticket is not None:
+                return Bound(ticket.datacentre, ticket.node)
+        return None
+
     def close(self) -> None:
         self.learned.table.close()
+
+
+def _in_query(target: str, name: str) -> str:
+    pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True, encoding="latin-1")
+    return next((value for found, value in pairs if found == name), "")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from steer import __version__
-from steer.affinity import ControlAffinity
+from steer.affinity import Brought, ControlAffinity
 from steer.clock import SystemClock
 from steer.config import Change, Config, digest, host_port, redacted
 from steer.control.api import serve_admin
@@ -110,7 +110,15 @@ class Control:
         dice = random.Random()
         canaries = config.edge.canaries
         self._keeper = Keeper(
-            topology, self._clock, dice, self._publish_snapshot, self._state, self._events, canaries, self._locate
+            topology,
+            self._clock,
+            dice,
+            self._publish_snapshot,
+            self._state,
+            self._events,
+            canaries,
+            self._locate,
+            self._bind,
         )
         places = [host_port(canary) for canary in canaries]
         self._canaries = Canaries(places, self._keeper.hear_canaries, self._keeper.may_be_isolated, self._clock)
@@ -252,6 +260,10 @@ class Control:
 
     def _locate(self, address: str) -> Place:
         return self._geo.place(address)
+
+    def _bind(self, service: str, target: str, fields: Mapping[str, str]) -> Brought:
+        topology = self._keeper.topology
+        return self._affinity.bound(topology.services[service], topology, target, fields)
 
     def _watch_certificates(self) -> None:
         for listener in self._tls.values():

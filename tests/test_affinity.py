@@ -11,9 +11,10 @@ from steer.affinity import ControlAffinity, LearnedKeys, WorkerAffinity
 from steer.errors import Unacceptable
 from steer.proxy.binding_cookie import CookieBinder
 from steer.proxy.binding_key import KeyBinder
+from steer.sessions.affinity.learned import Claim, Record, digest
 from steer.sessions.keyfile import WatchedRing, ensure_ring, rotate_file
 from steer.sessions.keyring import KNOWN_AFTER
-from steer.steering.model import Affinity
+from steer.steering.model import Affinity, Bound
 from tests.kit.clock import ManualClock
 from tests.sessions.affinity.places import topology
 
@@ -111,6 +112,44 @@ def test_a_learned_key_goes_from_a_worker_through_control_to_another_and_outlive
     found = LearnedKeys(workers[1].known, "www", HEADER).find(b"conversation-1")
     assert found is not None
     again.close()
+
+
+def test_control_knows_where_a_cookie_says_that_its_client_is(tmp_path: Path, clock: ManualClock, file: Path) -> None:
+    places = topology(COOKIE)
+    control = control_of(tmp_path, clock, WatchedRing(file), COOKIE)
+    good = cookie_of(WorkerAffinity(clock, WatchedRing(file))).decode()
+
+    def asked(field: str) -> Bound | None:
+        return control.bound(places.services["www"], places, "/", {"cookie": field})[0]
+
+    assert asked(f"theme=dark; __Host-steer={good}") == Bound("wellington", "wlg-web-1")
+    assert asked(f"steer={good}") is None
+    assert asked(f"__Host-steer={good[:-1]}x") is None
+    assert control.bound(places.services["www"], places, "/", {}) == (None, "")
+    assert control.bound(topology().services["www"], topology(), "/", {"cookie": f"__Host-steer={good}"}) == (None, "")
+    control.close()
+
+
+@pytest.mark.parametrize(
+    ("affinity", "target", "fields"),
+    [
+        (HEADER, "/", {"x-conversation-id": "talk 1"}),
+        (Affinity("query", "talk"), "/chat?a=1&talk=talk%201", {}),
+    ],
+)
+def test_control_knows_where_a_learned_key_is(
+    tmp_path: Path, clock: ManualClock, affinity: Affinity, target: str, fields: dict[str, str]
+) -> None:
+    places, now = topology(affinity), clock.wall()
+    control = control_of(tmp_path, clock, None, affinity)
+    assert control.bound(places.services["www"], places, target, fields) == (None, "talk 1")
+    record = Record(digest("www", b"talk 1"), "www", "auckland", now, now)
+    control.learned.table.claim(Claim(record, CLIENT), 0)
+    assert control.bound(places.services["www"], places, target, fields) == (Bound("auckland"), "talk 1")
+    assert control.bound(places.services["www"], places, "/", {}) == (None, "")
+    clock.advance(affinity.idle * 2)
+    assert control.bound(places.services["www"], places, target, fields) == (None, "talk 1")
+    control.close()
 
 
 def control_of(

@@ -78,10 +78,12 @@ def split(url: str) -> tuple[str, str]:
 def show_request(found: Json) -> None:
     verdict = found["verdict"]
     if "refused" in verdict:
-        say(f"no node: {verdict['refused']}")
+        say(f"no node: {verdict['refused']}{': ' if verdict.get('why') else ''}{verdict.get('why', '')}")
     else:
         say(f"{verdict['node']} in {verdict['datacentre']}: {verdict['reason']}")
     say(f"service {found['service']}, group {found['group']}, pool {found['pool']}")
+    if found["held"]:
+        say(f"{found['group']} is held: {found['held']} ({found['held_because']})")
     if found["place"]["says"]:
         say(found["place"]["says"])
     say("")
@@ -102,6 +104,9 @@ def show_request(found: Json) -> None:
         for place in found["datacentres"]
     )
     show_table(("datacentre", "state", "share", "weight", "health", "ramp", "nodes", "skipped"), rows)
+    for place in found["datacentres"]:
+        if place["cause"] and place["state"] != "serving":
+            say(f"{place['datacentre']} is {place['state']}: {place['cause']}")
 
 
 def show_node(found: Json) -> None:
@@ -140,7 +145,12 @@ def state_line(found: Json) -> str:
 
 def because(found: Json) -> list[str]:
     """What its state rests on, as it was when it came about."""
-    return [f"because {found['because']}"] if found["because"] else []
+    told = [f"because {found['because']}"] if found["because"] else []
+    if found["held"]:
+        told.append(f"held: {found['held_because']}")
+    if found["protected"]:
+        told.append(f"5xx, share, peers and slow may not eject it: {found['protected']}")
+    return told
 
 
 def ways(found: Json) -> list[str]:

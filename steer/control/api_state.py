@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from steer.control import views
+from steer.control import views, views_groups
 from steer.control.api_call import PAGE, Call, Endpoint, Query, answer, etag_of, page
 from steer.control.api_input import address_of, header_of
 from steer.control.moments import moment
@@ -116,7 +116,11 @@ async def explain_request(call: Call) -> web.Response:
         raise ApiProblem("malformed", "is needed: the host name that a client would ask for", "host")
     client = address_of(query.get("client", "127.0.0.1"), "client")
     headers = dict(header_of(text) for text in query.getall("header", []))
-    return answer(call.context.keeper.explain_request(query["host"], query.get("path", "/"), client, headers))
+    context, path = call.context, query.get("path", "/")
+    found = context.keeper.explain_request(query["host"], path, client, headers, context.totals.fullest())
+    group = context.keeper.topology.groups[found["group"]]
+    where = views_groups.position(context, group)
+    return answer({**found, "held": where["held"], "held_because": where["held_because"]})
 
 
 EXPLAIN = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -14,6 +14,15 @@ from steer.steering.tables import Tables
 
 NO_WORKER = -1
 """Trials are granted to workers; who explains is none."""
+
+
+Bind = Callable[[str, str, Mapping[str, str]], tuple[Bound | None, str]]
+"""(service, target, fields by name in lower case) -> where affinity says that the client is, and its learned key."""
+
+
+def nobody_bound(service: str, target: str, fields: Mapping[str, str]) -> tuple[Bound | None, str]:
+    """`Bind` where nobody knows."""
+    return None, ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +56,19 @@ def asked_facts(
     client: str,
     place: Place = NOWHERE,
     fields: Mapping[str, str] = MappingProxyType({}),
+    bind: Bind = nobody_bound,
 ) -> AskedFacts:
     """`host` may carry a port, `path` a query. Raises Unacceptable where no service or no route is meant."""
     name = without_port(host).lower()
     known("hostname", name, tables.hosts)
     entry = tables.hosts[name]
-    path = path.partition("?")[0]
+    target, path = path, path.partition("?")[0]
     pool = entry.pool_for(path)
     if pool is None:
         raise Unacceptable(f"no route of {entry.service} matches {path}", "the answer would be 404 no_route")
     lowered = {name.lower(): value for name, value in fields.items()}
-    return AskedFacts(entry, pool, client, path=path, place=place, fields=lowered)
+    bound, key = bind(entry.service, target, lowered) if entry.pinned is None else (None, "")
+    return AskedFacts(entry, pool, client, path=path, place=place, bound=bound, key=key, fields=lowered)
 
 
 def without_port(host: str) -> str:

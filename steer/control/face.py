@@ -78,7 +78,9 @@ class KeeperFace(Protocol):
 
     def explain_node(self, name: str) -> dict[str, Any]: ...
 
-    def explain_request(self, host: str, path: str, client: str, headers: Mapping[str, str]) -> dict[str, Any]: ...
+    def explain_request(
+        self, host: str, path: str, client: str, headers: Mapping[str, str], in_flight: Mapping[str, int]
+    ) -> dict[str, Any]: ...
 
     def checks(self, node: str) -> Any:
         """The last active checks of a node, as JSON-able values; empty where its pool has none."""

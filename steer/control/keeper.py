@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from steer.clock import Clock
 from steer.control import asking, moving
-from steer.control.asked import NO_WORKER, asked_facts
+from steer.control.asked import NO_WORKER, Bind, asked_facts, nobody_bound
 from steer.control.events import Events, rfc3339
 from steer.control.groups import GroupReport
 from steer.control.overrides import Book, Kind, Override
@@ -42,6 +42,7 @@ CHECKS_KEPT = 10
 """Results of active checks, for each node: a minute, enough to see a pattern."""
 
 NONE_RELEASED: Mapping[str, Record] = {}
+NO_LOAD: Mapping[str, int] = {}
 
 
 def _nobody(snapshot: Snapshot) -> None:
@@ -64,12 +65,14 @@ class Keeper:
         events: Events,
         canaries: Sequence[str] = (),
         locate: Locate = nowhere,
+        bind: Bind = nobody_bound,
     ) -> None:
         # For the life of a configuration.
         self.topology = topology
         self._clock = clock
         self._dice = dice
         self._locate = locate
+        self._bind = bind
         self._publish = publish
         self._events = events
         self._saver = Saver(state, events)
@@ -373,12 +376,16 @@ class Keeper:
         known = explain_node(self._standing.nodes, name, self._clock.monotonic())
         return {**known, "overrides": overrides, "checks": self.checks(name)}
 
-    def explain_request(self, host: str, path: str, client: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Plain JSON: where a request would go now, and why."""
+    def explain_request(
+        self, host: str, path: str, client: str, headers: Mapping[str, str], in_flight: Mapping[str, int] = NO_LOAD
+    ) -> dict[str, Any]:
+        """Plain JSON: where a request would go now, and why. `in_flight`: by node, of the worker that would have it."""
         mono = self._clock.monotonic()
         tables = Tables(self.topology, self.snapshot, mono, NO_WORKER)
-        facts = asked_facts(tables, host, path, client, self._locate(client), headers)
-        return explain(tables, facts, Load(len(self.topology.nodes)), mono, self._dice)
+        facts = asked_facts(tables, host, path, client, self._locate(client), headers, self._bind)
+        load = Load(len(self.topology.nodes))
+        load.in_flight = [in_flight.get(node.name, 0) for node in self.topology.nodes]
+        return explain(tables, facts, load, mono, self._dice)
 
     # What might be...
 

@@ -119,6 +119,10 @@ class Totals:
     def in_flight(self, node: str) -> int:
         return sum(gauges.in_flight.get(node, 0) for gauges in self._gauges.values())
 
+    def fullest(self) -> Mapping[str, int]:
+        """By node: what is in flight of the worker that has most to do."""
+        return max((gauges.in_flight for gauges in self._gauges.values()), key=lambda n: sum(n.values()), default={})
+
     def _bounded(self, counts: Counts) -> Counts:
         known = self._topology
         requests: Counter[tuple[str, str, str, str]] = Counter()

@@ -1,8 +1,8 @@
 """Which requests are kept as samples: a few a second, whatever the traffic, each with the number it stands for.
 
-A request costs one countdown (20 ns). How many are passed over until the next one is drawn anew each time, so that no rhythm of
-the traffic can hide from it: a geometric distribution, which is that of one throw of the dice for each request. When
-more come than were expected, every second sample is dropped and the others stand for twice as many.
+A request costs one countdown (20 ns). How many are passed over until the next one is drawn anew each time, so that no
+rhythm of the traffic can hide from it: a geometric distribution, which is that of one throw of the dice for each
+request. When more come than were expected, every second sample is dropped and the others stand for twice as many.
 
 Samples hold addresses and keys of clients. They go to control and are kept in memory alone, never logged.
 """

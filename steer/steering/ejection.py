@@ -25,7 +25,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from steer.steering.detectors import ACTIVE_CHECK, GATEWAY_FAILURES, LIMITED, Alarm
+from steer.steering.detectors import ACTIVE_CHECK, GATEWAY_FAILURES, LIMITED, SERVER_ERRORS, Alarm
 from steer.steering.isolation import LOOK_BACK
 from steer.steering.limits import is_another_available, is_last, limit_in_the_way
 from steer.steering.lookout import Lookout, Reading, readings
@@ -100,6 +100,12 @@ class Ledger:
         """What the detectors that look at the last seconds see of a node now."""
         record = self._records[node]
         return readings(record, self._pools[record.pool.name], mono)
+
+    def protection(self, node: str) -> str:
+        """Why the detectors of answers (not those of connections and checks) may not eject it now; empty: they may."""
+        if not self._records[node].is_available:
+            return ""
+        return self._hindrance(self._records[node], SERVER_ERRORS)
 
     # What was seen...
 

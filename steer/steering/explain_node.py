@@ -13,9 +13,15 @@ from steer.steering.trials import TRIALS_TO_PASS
 Plain = dict[str, Any]
 
 
+HELD = (
+    "it is the last of its pool in the only usable datacentre: still tried, and counted as unavailable, so that it does"
+    " not stand in the way of a failover"
+)
+
+
 def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
-    """State, since when, by which detector and why, evidence, n, what every detector sees now (of a serving node), when
-    it may return and what brings it back, what an operator can do."""
+    """State, since when, by which detector and why, evidence, n, what every detector sees now (of a serving node) and
+    what keeps some of them from acting, when it may return and what brings it back, what an operator can do."""
     record = ledger.record(node)
     status = record.status
     return {
@@ -28,6 +34,8 @@ def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
         "because": record.why,
         "drained": status.drained,
         "held": status.held,
+        "held_because": HELD if status.held else "",
+        "protected": ledger.protection(node) if status.state is NodeState.SERVING else "",
         "times": status.times,
         "until": status.until,
         "evidence": [

@@ -64,7 +64,7 @@ def steps(case: Case) -> list[Plain]:
     told = [_step(case, "pinned", _about_pinned(case))]
     if case.facts.entry.pinned is None:
         told += [*_affinity(case), *_rules(case), _step(case, "trial", _about_trials(case))]
-        told += [*_position(case), *_weights(case), *_stable(case), *_last_resorts(case)]
+        told += [*_position(case), *_hold(case), *_weights(case), *_stable(case), *_last_resorts(case)]
         told.append(_step(case, "ramp", _about_ramp(case.plan)))
         told.append(_told("node", isinstance(case.verdict, Verdict), _about_node(case)))
     return told
@@ -181,9 +181,6 @@ def _position(case: Case) -> Iterator[Plain]:
         yield _step(case, "spill", _about_spill(case))
     if case.group.trickle:
         yield _step(case, "trickle", _about_trickle(case))
-    if case.status.held:
-        why = HELD.get(case.status.held, case.status.held)
-        yield _told("hold", False, f"nothing of {case.group.name} moves by itself: {why}")
 
 
 def _about_position(case: Case) -> str:
@@ -217,6 +214,12 @@ def _about_trickle(case: Case) -> str:
     if facts.entry.affinity is not None and (facts.bound is not None or facts.key):
         return f"{words}, but none of a client with affinity"
     return words
+
+
+def _hold(case: Case) -> Iterator[Plain]:
+    if case.status.held:
+        why = HELD.get(case.status.held, case.status.held)
+        yield _told("hold", False, f"nothing of {case.group.name} moves by itself: {why}")
 
 
 # Weights...
@@ -291,9 +294,22 @@ def _about_ramp(plan: Plan) -> str:
 def _about_node(case: Case) -> str:
     verdict = case.verdict
     if isinstance(verdict, Refusal):
-        return f"none: {verdict.name}"
+        return f"none: {verdict.name}, {_why_refused(case, verdict)}"
     words = f"{verdict.node.name} by {_what_picked(case)}"
     return f"{words}, another was {verdict.reason}" if verdict.reason in ("busy", "avoided") else words
+
+
+def _why_refused(case: Case, refusal: Refusal) -> str:
+    pool = case.tables.topology.pools[case.plan.pool]
+    if refusal.name == "busy":
+        most = pool.max_connections + pool.max_pending
+        return (
+            f"each node of {pool.name} that it may go to has as many requests under way as a worker gives it ({most})"
+        )
+    if refusal.why:
+        return refusal.why
+    rest = "every other one drains" if pool.try_all else "when_none is a page"
+    return f"no node of {pool.name} is available or held, and {rest}"
 
 
 def _what_picked(case: Case) -> str:

@@ -135,7 +135,7 @@ def test_the_last_resorts_are_told() -> None:
     told = explained(town(try_all=False), snapshot({"wlg-1": EJECTED, "akl-1": EJECTED}))
     assert taken(told) == []
     assert because(told)["try_all"] == "when_none is a page"
-    assert because(told)["node"] == "none: no_node"
+    assert because(told)["node"] == "none: no_node, no node of web is available or held, and when_none is a page"
 
 
 def test_ramps_are_told() -> None:
