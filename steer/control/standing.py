@@ -16,7 +16,7 @@ from steer.control.groups import Groups, Turned
 from steer.control.overrides import Book, Kind, export, from_export
 from steer.steering import standby
 from steer.steering.clients import stay_of
-from steer.steering.datacentres import DatacentreChange, DatacentreLedger, usable
+from steer.steering.datacentres import DatacentreChange, DatacentreLedger, standbys, usable
 from steer.steering.ejection import Change, Changes, Ledger
 from steer.steering.groups import Record
 from steer.steering.isolation import Isolation, is_most_unreached
@@ -152,7 +152,8 @@ class Standing:
         self._say_datacentres(moved)
         if not is_wanted:
             self.groups.count_outs(moved, mono)
-        self.nodes.set_usable(usable(self._topology, self.datacentres, self.groups.in_use()))
+        in_use = self.groups.in_use()
+        self.nodes.set_usable(usable(self._topology, self.datacentres, in_use), standbys(self._topology, in_use))
         self.groups.watch(self.datacentres, mono)
         return bool(changes or moved)
 

@@ -243,6 +243,16 @@ def usable(
     return {pool: frozenset(datacentres) for pool, datacentres in found.items()}
 
 
+def standbys(topology: Topology, in_use: Mapping[str, frozenset[str]] = EVERYWHERE) -> dict[str, frozenset[str]]:
+    """For each pool the datacentres to which no group sends requests now, whatever their state."""
+    found: dict[str, frozenset[str]] = {}
+    for pool in topology.pools:
+        users = [group for group in topology.groups.values() if pool in group.pools]
+        used = {name for group in users for name in in_use.get(group.name, frozenset(group.datacentres))}
+        found[pool] = frozenset(node.datacentre for node in topology.pools[pool].nodes) - used
+    return found
+
+
 def _export(place: _Place, now: float, mono: float) -> dict[str, Any]:
     ramp_from = place.status.ramp_from
     return {

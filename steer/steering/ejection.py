@@ -11,6 +11,8 @@ Decided here, where the design leaves it open:
   datacentre.
 - A probing node for which no request could be a trial for `max_time` (only POSTs come, or none) returns by the ramp, if
   its active check passes. Otherwise a node that serves only POSTs would stay out for ever.
+- Where no group sends requests (a standby), nothing can be a trial: a node there returns as soon as its active check
+  has passed `rise` times, however long it was to be out. Else a site that was just started would not be counted.
 - 502, 503, 504 and connection failures always fail a trial; another 5xx only where a detector that counts it is on. But
   one on a path that has just failed on another node of the pool says nothing of this one: the next request tries again.
 - What ordinary requests meet on a node that is not serving is evidence for `explain` and moves nothing: only trials do.
@@ -67,6 +69,7 @@ class Ledger:
         for record in self._records.values():
             self._pools.setdefault(record.pool.name, []).append(record)
         self._usable: Mapping[str, Collection[str]] = {}
+        self._standbys: Mapping[str, Collection[str]] = {}
         self._trials = TrialOffice()
         self._lookout = Lookout()
         self._noted: dict[tuple[str, str, str], float] = {}
@@ -95,6 +98,10 @@ class Ledger:
 
     def records(self) -> Iterable[Record]:
         return self._records.values()
+
+    def is_at_standby(self, record: Record) -> bool:
+        """Whether no group sends requests to its datacentre."""
+        return record.node.datacentre in self._standbys.get(record.pool.name, ())
 
     def readings(self, node: str, mono: float) -> tuple[Reading, ...]:
         """What the detectors that look at the last seconds see of a node now."""
@@ -216,9 +223,13 @@ class Ledger:
         state = record.status.state
         return (Change(node, state, state, "override", detail or ("drained" if drained else "drain ended")),)
 
-    def set_usable(self, usable: Mapping[str, Collection[str]]) -> None:
-        """For each pool the datacentres that some group may use (`datacentres.usable`): decides which node is held."""
+    def set_usable(
+        self, usable: Mapping[str, Collection[str]], standbys: Mapping[str, Collection[str]] | None = None
+    ) -> None:
+        """For each pool the datacentres that some group may use (`datacentres.usable`): decides which node is held.
+        `standbys`: those to which nobody sends requests (`datacentres.standbys`)."""
         self._usable = usable
+        self._standbys = standbys or {}
         for pool in self._pools:
             self._release_held(pool)
 
@@ -289,12 +300,21 @@ class Ledger:
     def _check_passed(self, record: Record, now: float, mono: float) -> Changes:
         if record.passes == record.pool.rise:
             record.quiet_since = mono
+        if self._is_back_at_standby(record):
+            detail = f"its check passed {record.passes} times, and no request goes there"
+            return (self._return(record, Input.STANDBY_PASSED, ACTIVE_CHECK, detail, now, mono),)
         if record.status.state is not NodeState.PROBING or not record.must_pass or record.passes < record.pool.rise:
             return ()
         record.must_pass = False
         change = move(record, Input.FIRST_CHECK_PASSED, ACTIVE_CHECK, "its first checks passed", now)
         self._release_held(record.pool.name)
         return (change,)
+
+    def _is_back_at_standby(self, record: Record) -> bool:
+        is_ours = record.status.state is NodeState.PROBING or (
+            record.status.state is NodeState.EJECTED and record.ends is not None
+        )
+        return is_ours and self.is_at_standby(record) and record.is_expected and record.passes >= record.pool.rise
 
     def _check_failed(self, record: Record, detail: str, now: float, mono: float) -> Changes:
         """The fall ejects a serving node. A probing one begins its trials anew when the check passes again."""

@@ -44,7 +44,7 @@ def explain_node(ledger: Ledger, node: str, mono: float) -> Plain:
             for each in record.evidence
         ],
         "detectors": _detectors(ledger, record, mono),
-        "returns": _what_brings_it_back(record, mono),
+        "returns": _what_brings_it_back(record, ledger.is_at_standby(record), mono),
         "operator": _what_an_operator_can_do(status),
     }
 
@@ -69,12 +69,14 @@ def _detectors(ledger: Ledger, record: Record, mono: float) -> list[Plain]:
     ]
 
 
-def _what_brings_it_back(record: Record, mono: float) -> str:
+def _what_brings_it_back(record: Record, is_at_standby: bool, mono: float) -> str:
     status = record.status
     if status.drained:
         return "the end of its drain"
     if status.state is NodeState.SERVING:
         return ""
+    if is_at_standby and record.pool.checked and (record.ends is not None or status.state is NodeState.PROBING):
+        return f"its active check: {record.passes} of {record.pool.rise} passes in a row (no request goes there)"
     if status.state is NodeState.EJECTED:
         return _end_of_ejection(record, mono)
     if record.must_pass or not record.check_allows:

@@ -28,6 +28,7 @@ class Input(StrEnum):
     TRIALS_PASSED = "trials passed"
     TRIAL_FAILED = "trial failed"
     NO_TRIAL_CAME = "no trial came"
+    STANDBY_PASSED = "its check passed, and no request goes there"
     FIRST_CHECK_PASSED = "first check passed"
     OPERATOR_EJECTED = "operator ejected"
     OPERATOR_RESTORED = "operator restored"
@@ -46,6 +47,8 @@ TRANSITIONS = {
     (NodeState.PROBING, Input.TRIALS_PASSED): NodeState.SERVING,
     (NodeState.PROBING, Input.TRIAL_FAILED): NodeState.EJECTED,
     (NodeState.PROBING, Input.NO_TRIAL_CAME): NodeState.SERVING,
+    (NodeState.EJECTED, Input.STANDBY_PASSED): NodeState.SERVING,
+    (NodeState.PROBING, Input.STANDBY_PASSED): NodeState.SERVING,
     (NodeState.PROBING, Input.FIRST_CHECK_PASSED): NodeState.SERVING,
     (NodeState.PROBING, Input.OPERATOR_EJECTED): NodeState.EJECTED,
     (NodeState.PROBING, Input.OPERATOR_RESTORED): NodeState.SERVING,

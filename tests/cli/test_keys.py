@@ -51,9 +51,8 @@ async def test_keys_are_listed_without_themselves(run: Run, keys: Keys) -> None:
 
 @pytest.mark.usefixtures("admin")
 async def test_without_cookies_there_are_none(run: Run) -> None:
-    assert (
-        await run("keys", "list")
-    ).output == "no service has cookies of affinity and no namespace is sealed, so there are no keys\n"
+    said = (await run("keys", "list")).output
+    assert said == "no service has cookies of affinity and no namespace is sealed, so there are no keys\n"
 
 
 async def test_a_ring_that_there_is_not_is_a_wrong_use(run: Run) -> None:

@@ -95,6 +95,11 @@ class History:
         self.datacentres.update(self.ledger.statuses(), self.now, self.mono)
         self.ledger.set_usable(usable(self.topology, self.datacentres))
 
+    def settle_standby(self, *datacentres: str) -> None:
+        """From now on nobody sends requests to these."""
+        standbys = {pool: frozenset(datacentres) for pool in self.topology.pools}
+        self.ledger.set_usable(usable(self.topology, self.datacentres), standbys)
+
     def last(self) -> Change:
         return self.changes[-1]
 

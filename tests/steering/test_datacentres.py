@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from steer.steering.datacentres import DatacentreLedger, deciding_pools, lacking, usable
+from steer.steering.datacentres import DatacentreLedger, deciding_pools, lacking, standbys, usable
 from steer.steering.model import (
     DatacentreState,
     Group,
@@ -183,6 +183,12 @@ def test_a_pool_is_usable_where_a_group_with_it_is_served_and_has_a_weight() -> 
     }
     ledger.drain("website", WELLINGTON, 0.0, 0.0)
     assert usable(topology, ledger)["web"] == {AUCKLAND}
+
+
+def test_a_datacentre_is_a_pools_standby_where_no_group_sends_requests() -> None:
+    topology = two_pools(())
+    assert standbys(topology)["web"] == frozenset()
+    assert standbys(topology, {"website": frozenset({AUCKLAND})})["web"] == {WELLINGTON}
 
 
 # The state file...

@@ -16,9 +16,9 @@ def test_every_state_can_be_left_and_reached() -> None:
     assert set(TRANSITIONS.values()) == set(NodeState)
 
 
-def test_an_ejected_node_serves_again_only_through_probing_or_when_it_was_no_fault_of_its_own() -> None:
+def test_an_ejected_node_serves_again_through_probing_with_three_exceptions() -> None:
     back = {why for (state, why), after in TRANSITIONS.items() if state is NodeState.EJECTED and after != state}
-    assert back == {Input.TIME_SERVED, Input.OPERATOR_RESTORED, Input.EDGE_WAS_ISOLATED}
+    assert back == {Input.TIME_SERVED, Input.OPERATOR_RESTORED, Input.EDGE_WAS_ISOLATED, Input.STANDBY_PASSED}
 
 
 @pytest.mark.parametrize("state", NodeState)

@@ -187,3 +187,31 @@ def test_a_checked_node_returns_so_only_long_after_its_check_passed() -> None:
     assert history.state("wlg-1") is PROBING
     history.wait(1)
     assert history.state("wlg-1") is SERVING
+
+
+def test_at_a_standby_a_check_that_passes_brings_a_node_back_at_once() -> None:
+    history = History(town(2, 1, checked=True))
+    history.settle_standby("wellington")
+    history.check("wlg-1", False, 3)
+    assert history.state("wlg-1") is EJECTED
+    history.check("wlg-1", True)
+    assert history.state("wlg-1") is EJECTED
+    history.check("wlg-1", True)
+    assert history.state("wlg-1") is SERVING
+    assert "no request goes there" in history.last().detail
+
+
+def test_at_a_standby_an_operators_ejection_stays() -> None:
+    history = History(town(2, 1, checked=True))
+    history.settle_standby("wellington")
+    history.changes += history.ledger.eject("wlg-1", history.now, history.mono, "broken disk")
+    history.check("wlg-1", True, 5)
+    assert history.state("wlg-1") is EJECTED
+
+
+def test_where_requests_go_a_check_that_passes_ends_no_ejection() -> None:
+    history = History(town(2, 1, checked=True))
+    history.settle_standby("auckland")
+    history.check("wlg-1", False, 3)
+    history.check("wlg-1", True, 5)
+    assert history.state("wlg-1") is EJECTED
