@@ -138,7 +138,7 @@ def _namespace(name: str, site: int, others: tuple[int, ...], namespace: Session
         max_pending=namespace.max_pending,
     )
     return NamespaceSettings(
-        kept=Kept(space, Promise(namespace.acknowledge, namespace.on_timeout)),
+        kept=Kept(space, Promise(namespace.acknowledge, namespace.on_timeout, namespace.timeout)),
         local_keys=namespace.local_keys,
         seal=namespace.seal,
         hash_keys=namespace.hash_keys,

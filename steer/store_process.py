@@ -1,8 +1,9 @@
 """The store process: this site's engine, the namespaces over it, and the doors through which applications reach them.
 
     application ── RESP or HTTP door ── sealing ── Namespace ── engine
-    control <── once a second: how it stands ──┤
-    workers ── bring this client's session ────┘
+    control <── once a second: how it stands ──┤                         │
+    workers ── bring this client's session ────┘                         │
+                              the other sites' engines <── replication ──┘
 
 It knows nothing of a reload: what it is made of holds for its life. It leaves its doors' sockets to the supervisor, so
 that a client that connects while it is started anew waits for an answer instead of being refused.
@@ -16,7 +17,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from steer.clock import Clock, SystemClock
@@ -35,7 +36,7 @@ from steer.store.memory_engine import MemoryEngine
 from steer.store.memory_log import Log
 from steer.store.model import Namespace
 from steer.store.redis_engine import RedisEngine
-from steer.store.redis_link import RedisLink
+from steer.store.redis_link import PEER_TIMEOUT, RedisLink
 from steer.store.site import Site
 from steer.store_parameters import NamespaceSettings, StoreSettings
 
@@ -58,11 +59,12 @@ class StoreProcess:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._keys = WatchedRing(settings.keys) if settings.keys is not None else None
-        self._site = Site(settings.site, engine_of(settings), [each.kept for each in settings.namespaces], self._clock)
+        self._others = peers_of(settings)
+        kept = [each.kept for each in settings.namespaces]
+        self._site = Site(settings.site, engine_of(settings), kept, self._clock, self._others)
         self._old: dict[str, OldRedis] = {}
         self._namespaces = {each.kept.space.name: self._namespace(each) for each in settings.namespaces}
         self._settings_of = {each.kept.space.name: each for each in settings.namespaces}
-        self._others = {site: RedisEngine(RedisLink(place)) for site, place in settings.others.items()}
         self._courier = Courier({settings.site: self._site.engine, **self._others}, self._clock)
         self._resp: RespDoor | None = None
         self._http: HttpDoor | None = None
@@ -98,8 +100,6 @@ class StoreProcess:
             self._telling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._telling
-        for engine in self._others.values():
-            await engine.close()
         for old in self._old.values():
             await old.close()
         await self._site.close()
@@ -182,3 +182,10 @@ def engine_of(settings: StoreSettings) -> Engine:
     if settings.engine is not None:
         return RedisEngine(RedisLink(settings.engine))
     return MemoryEngine(Log(settings.log, settings.sync))
+
+
+def peers_of(settings: StoreSettings) -> dict[int, Engine]:
+    """The other sites', which have longer to answer."""
+    return {
+        site: RedisEngine(RedisLink(replace(place, timeout=PEER_TIMEOUT))) for site, place in settings.others.items()
+    }

@@ -139,13 +139,24 @@ class Applied:
     stamp: str = ""
 
 
+class Batch(NamedTuple):
+    """States of one bucket, for `apply_all`. With `cursor`, how far the outbox of `source` is read then."""
+
+    bucket: int
+    states: Sequence[tuple[bytes, State]]
+    source: int | None = None
+    cursor: Cursor | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """`sum` is the XOR over the records' hashes: pages are added by XOR, too. `seen` members were looked at."""
+    """`sum` is the XOR over the records' hashes: pages are added by XOR, too. `seen` members were looked at; `dead` of
+    those counted are tombstones."""
 
     sum: int
     count: int
     seen: int
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +260,22 @@ class Engine(Protocol):
 
     async def fence(self, space: Space, bucket: int, reason: str) -> None:
         """Stops writes of this site to the bucket; "" lets them go on."""
+
+    # The same for many buckets, each on its own: one round trip for 64 of them.
+
+    async def apply_all(self, space: Space, batches: Sequence[Batch]) -> list[Applied]: ...
+
+    async def positions(self, space: Space, buckets: Collection[int]) -> dict[int, Position]: ...
+
+    async def acknowledge_all(self, space: Space, site: int, sequences: Mapping[int, int]) -> None: ...
+
+    async def trim_all(self, space: Space, before: Mapping[int, str]) -> None: ...
+
+    async def fence_all(self, space: Space, reason: str) -> None:
+        """Every bucket of the namespace. What is written afterwards is refused."""
+
+    async def incarnation(self) -> str:
+        """Another one after a restart, or when a replica has taken over: then some of the last writes may be gone."""
 
     async def time_ms(self) -> int: ...
 

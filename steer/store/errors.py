@@ -10,6 +10,7 @@
     ├── ClockAstray       two clocks differ by more than may be; says which of them is wrong
     ├── EngineDown        the engine does not answer, or cannot be written to
     └── Indeterminate     no answer in time: the write may have happened, or may not
+        └── Unconfirmed   it has happened here, and perhaps at no other site
 
 All but `Indeterminate` say for certain that nothing was written.
 """
@@ -78,3 +79,7 @@ class EngineDown(StoreError):
 
 class Indeterminate(StoreError):
     """The answer did not come in time. Asking again with the same `request` id is safe, and settles it."""
+
+
+class Unconfirmed(Indeterminate):
+    """`acknowledge: all` was asked for, and another site did not say in time that it has the write."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from hashlib import sha1
 from operator import xor
@@ -14,6 +15,7 @@ from steer.store.codec import pack_field, pack_head
 from steer.store.engine import (
     DIGEST_LIMIT,
     Applied,
+    Batch,
     Changed,
     Cursor,
     Digest,
@@ -26,7 +28,7 @@ from steer.store.memory_log import Log, Operations
 from steer.store.memory_shelf import Bucket, Kept, Operation, Shelf, place_of, record
 from steer.store.merge import merge
 from steer.store.stamp import parts_of, witness
-from steer.store.state import DELETED, UNKNOWN, State, forgotten_ms, last_stamp
+from steer.store.state import DELETED, UNKNOWN, State, forgotten_ms, last_stamp, value_of
 
 CONFLICT_MS = 2000
 """As in apply.lua: two sites' writes this close are a conflict: neither client can have seen the other's."""
@@ -40,6 +42,7 @@ class MemoryReplication:
         self._clock = Anchored(clock or SystemClock())
         self._shelves: dict[str, Shelf] = {}
         self._news = asyncio.Condition()
+        self._incarnation = os.urandom(8).hex()
         for name, operations in log.read() if log else ():
             self._shelf(name).do(operations)
         for shelf in self._shelves.values():
@@ -115,13 +118,12 @@ class MemoryReplication:
         return self._after(space, cursors, count)
 
     def _after(self, space: Space, cursors: Mapping[int, str], count: int) -> dict[int, list[Entry]]:
-        shelf = self._shelf(space.name)
         found = {}
-        for number, cursor in cursors.items():
-            place = place_of(cursor)
-            entries = [each for each in shelf.bucket(number).outbox if place_of(each.id) > place]
-            if entries:
-                found[number] = entries[:count]
+        for number, bucket in self._shelf(space.name).buckets.items():
+            if bucket.outbox and number in cursors:
+                place = place_of(cursors[number])
+                if place_of(bucket.outbox[-1].id) > place:
+                    found[number] = [each for each in bucket.outbox if place_of(each.id) > place][:count]
         return found
 
     async def changes(self, space: Space, bucket: int, low: int, offset: int, count: int) -> list[Changed]:
@@ -135,7 +137,8 @@ class MemoryReplication:
         rows = [row for row in it.index() if low <= row.score < high][offset : offset + min(count, DIGEST_LIMIT)]
         states = ((row.key, it.kept(row.key).state) for row in rows)
         alive = [pair for pair in states if forgotten_ms(pair[1], space.max_lifetime_ms) > alive_ms]
-        return Digest(reduce(xor, (digest_of(key, state) for key, state in alive), 0), len(alive), len(rows))
+        dead = sum(state.base.kind == DELETED and not value_of(state) for _, state in alive)
+        return Digest(reduce(xor, (digest_of(key, state) for key, state in alive), 0), len(alive), len(rows), dead)
 
     async def position(self, space: Space, bucket: int) -> Position:
         return self._shelf(space.name).bucket(bucket).position()
@@ -182,6 +185,30 @@ class MemoryReplication:
         it = self._shelf(space.name).bucket(bucket)
         self._do(space.name, [changed_account(it, bucket, fence=reason)])
         await self._kept()
+
+    # The same for many buckets.
+
+    async def apply_all(self, space: Space, batches: Sequence[Batch]) -> list[Applied]:
+        return [await self.apply(space, *batch) for batch in batches]
+
+    async def positions(self, space: Space, buckets: Collection[int]) -> dict[int, Position]:
+        return {bucket: await self.position(space, bucket) for bucket in buckets}
+
+    async def acknowledge_all(self, space: Space, site: int, sequences: Mapping[int, int]) -> None:
+        for bucket, sequence in sequences.items():
+            await self.acknowledge(space, bucket, site, sequence)
+
+    async def trim_all(self, space: Space, before: Mapping[int, str]) -> None:
+        for bucket, place in before.items():
+            await self.trim(space, bucket, place)
+
+    async def fence_all(self, space: Space, reason: str) -> None:
+        for bucket in range(space.buckets):
+            if self._shelf(space.name).bucket(bucket).fence != reason:
+                await self.fence(space, bucket, reason)
+
+    async def incarnation(self) -> str:
+        return self._incarnation
 
 
 def changed_account(bucket: Bucket, number: int, **changes: object) -> Operation:

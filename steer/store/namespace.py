@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha1
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from steer.clock import Clock, SystemClock
 from steer.store.engine import (
@@ -29,15 +29,17 @@ from steer.store.errors import (
     StoreError,
     TooFarBehind,
     TooLarge,
+    Unconfirmed,
     WrongKind,
 )
 from steer.store.layout import Space
 from steer.store.limits import check_fields, check_key, check_request, check_value
 from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Written
 from steer.store.stamp import NEVER, is_stamp
-from steer.store.state import record_of
+from steer.store.state import record_of, value_stamp
 from steer.store.timing import Timing
 
+UNBOUNDED = 1 << 53
 BUCKETS_A_SCAN = 64
 """Buckets that one SCAN looks into at most, where there is little to find."""
 Confirm = Callable[[bytes, str], Awaitable[bool]]
@@ -51,9 +53,20 @@ class Promise:
 
     acknowledge: Acknowledge = "local"
     on_timeout: Literal["error", "degrade"] = "error"
+    timeout: float = 1.0
+    """Seconds that `all` waits for the other sites."""
 
 
 DEFAULT_PROMISE = Promise()
+
+
+class Look(NamedTuple):
+    """`stamp` is that of the record's last write, a deletion too; NEVER if nothing is known. `is_cold`: nor is anything
+    known of all its bucket."""
+
+    record: Record | None
+    stamp: str
+    is_cold: bool
 
 
 class EngineNamespace:
@@ -69,16 +82,24 @@ class EngineNamespace:
     ) -> None:
         self._engine = engine
         self._space = space
+        # A write that every site confirms before it is answered is none that could be lost with this one.
+        self._unbounded = replace(space, max_pending=UNBOUNDED)
         self._promise = promise
         self._confirm = confirm
         self._timing = Timing(engine, space, clock or SystemClock())
 
     async def get(self, key: bytes) -> Record | None:
+        return (await self.look(key)).record
+
+    async def look(self, key: bytes) -> Look:
+        """As `get`, and what the engine knows where there is no live record."""
         check_key(key)
         sent = self._timing.now_ms()
         reading = await answered(self._engine.read(self._space, key))
         self._timing.check(reading.engine_ms, sent, reading.clock)
-        return record_of(reading.state, reading.engine_ms) if reading.state else None
+        if reading.state is None:
+            return Look(None, NEVER, reading.clock == NEVER[:17])
+        return Look(record_of(reading.state, reading.engine_ms), value_stamp(reading.state), False)
 
     async def put(
         self,
@@ -93,18 +114,15 @@ class EngineNamespace:
     ) -> Written:
         check_value(value)
         change = Put(value, self._ttl_ms(ttl), want_previous)
-        answer = await self._write(key, change, condition, request)
-        acknowledged = await self._acknowledged(key, answer.stamp, acknowledge)
+        answer, acknowledged = await self._write(key, change, condition, request, acknowledge)
         return Written(answer.stamp, acknowledged, previous_of(answer))
 
     async def touch(self, key: bytes, ttl: float) -> bool:
-        answer = await self._write(key, Touch(self._limited_ms(ttl)), None, None)
+        answer, _ = await self._write(key, Touch(self._limited_ms(ttl)), None, None, "local")
         return bool(answer.one)
 
     async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool:
-        answer = await self._write(key, Delete(), condition, None)
-        if self._promise.acknowledge == "all":
-            await self._acknowledged(key, answer.stamp, None)
+        answer, _ = await self._write(key, Delete(), condition, None, None)
         return bool(answer.one)
 
     async def put_fields(
@@ -120,8 +138,7 @@ class EngineNamespace:
     ) -> FieldsWritten:
         check_fields(set, unset)
         change = PutFields(set, [name for name in unset if name not in set], self._ttl_ms(ttl))
-        answer = await self._write(key, change, condition, request)
-        acknowledged = await self._acknowledged(key, answer.stamp, acknowledge)
+        answer, acknowledged = await self._write(key, change, condition, request, acknowledge)
         return FieldsWritten(answer.stamp, acknowledged, answer.one, answer.two)
 
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
@@ -167,21 +184,29 @@ class EngineNamespace:
 
     # Writing.
 
-    async def _write(self, key: bytes, change: Change, condition: Condition | None, request: bytes | None) -> Answer:
+    async def _write(
+        self, key: bytes, change: Change, condition: Condition | None, request: bytes | None, wish: Acknowledge | None
+    ) -> tuple[Answer, Acknowledge]:
         check_key(key)
         check_request(request)
         asked = checked_condition(condition)
         request_id = request_id_of(change, request)
+        wanted = wish or self._promise.acknowledge
+        answer = await self._ask(self._space, key, change, asked, request_id)
+        is_over = answer.outcome is Outcome.BEHIND and wanted == "all"
+        if is_over:
+            answer = await self._ask(self._unbounded, key, change, asked, request_id)
+        if answer.outcome is not Outcome.OK:
+            raise self._error(answer, answer.outcome)
+        return answer, await self._acknowledged(key, answer.stamp, wanted, is_over)
 
+    async def _ask(self, space: Space, key: bytes, change: Change, condition: str, request: bytes) -> Answer:
         async def once(terms: Terms) -> tuple[Outcome, Answer]:
-            answer = await self._engine.write(self._space, key, change, terms)
+            answer = await self._engine.write(space, key, change, terms)
             self._timing.learn(answer.engine_ms, terms.sent_ms)
             return answer.outcome, answer
 
-        outcome, answer = await self._timing.in_time(once, asked, request_id)
-        if outcome is Outcome.OK:
-            return answer
-        raise self._error(answer, outcome)
+        return (await self._timing.in_time(once, condition, request))[1]
 
     async def _locally(self, key: bytes, ask: Callable[[Terms], Awaitable[tuple[Outcome, bool]]]) -> bool:
         check_key(key)
@@ -227,17 +252,17 @@ class EngineNamespace:
 
     # The other sites.
 
-    async def _acknowledged(self, key: bytes, stamp: str, acknowledge: Acknowledge | None) -> Acknowledge:
-        wanted = acknowledge or self._promise.acknowledge
+    async def _acknowledged(self, key: bytes, stamp: str, wanted: Acknowledge, is_over: bool) -> Acknowledge:
+        """`is_over`: more writes wait than may, so that this one must not only be local."""
         if not self._space.peers:
             return "all"
         if wanted == "local":
             return "local"
         if self._confirm and await self._confirm(key, stamp):
             return "all"
-        if self._promise.on_timeout == "degrade":
+        if self._promise.on_timeout == "degrade" and not is_over:
             return "local"
-        raise Indeterminate("another site did not confirm the write in time")
+        raise Unconfirmed("another site did not confirm the write in time")
 
 
 async def answered(reading: Awaitable[T]) -> T:

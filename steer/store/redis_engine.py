@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from steer.store import redis_check
-from steer.store.codec import Malformed, pack_field, pack_head, unpack
+from steer.store.codec import Malformed, unpack
 from steer.store.engine import (
     DIGEST_LIMIT,
     Answer,
     Applied,
+    Batch,
     Change,
     Changed,
     Cursor,
@@ -18,7 +19,6 @@ from steer.store.engine import (
     Entry,
     Finding,
     Outcome,
-    Position,
     Put,
     PutFields,
     Reading,
@@ -28,15 +28,12 @@ from steer.store.engine import (
 from steer.store.errors import EngineDown, StoreError
 from steer.store.layout import Space
 from steer.store.limits import FIELDS, VALUE_BYTES
+from steer.store.redis_bulk import Arg, RedisBulk, apply_args, parse_applied
 from steer.store.redis_link import LONGEST_WAIT, RedisLink, Reply
-from steer.store.stamp import NEVER
 from steer.store.state import State
 
-Arg = bytes | str | int
-FIRST_CLOCK = NEVER[:17]
 
-
-class RedisEngine:
+class RedisEngine(RedisBulk):
     """Meets `steer.store.engine.Engine`."""
 
     def __init__(self, link: RedisLink) -> None:
@@ -104,18 +101,8 @@ class RedisEngine:
         source: int | None = None,
         cursor: Cursor | None = None,
     ) -> Applied:
-        prefix = space.prefix(bucket)
-        keys = [prefix + b"m", prefix + b"i", *(prefix + b"r:" + key for key, _ in states)]
-        args: list[Arg] = [space.max_ahead_ms, space.max_lifetime_ms, space.hold_ms]
-        args += [f"{source:03d}", " ".join(map(str, cursor))] if source and cursor else ["", ""]
-        for key, state in states:
-            args += [key, pack_head(state), state.base.value, len(state.fields)]
-            for name, field in state.fields.items():
-                args += [name, pack_field(field)]
-        word, now, _, changed, conflicts = await self._link.run("apply", keys, args)
-        if word == b"ASTRAY":
-            return Applied(Outcome.ASTRAY, int(now), stamp=changed.decode())
-        return Applied(Outcome.OK, int(now), changed, conflicts)
+        keys, args = apply_args(space, Batch(bucket, states, source, cursor))
+        return parse_applied(await self._link.run("apply", keys, args))
 
     async def outbox(
         self, space: Space, cursors: Mapping[int, str], count: int, wait: float = 0.0
@@ -137,12 +124,8 @@ class RedisEngine:
     ) -> Digest:
         prefix = space.prefix(bucket)
         args = (prefix + b"r:", low, high, offset, min(count, DIGEST_LIMIT), alive_ms, space.max_lifetime_ms)
-        total, counted, seen = await self._link.run("digest", (prefix + b"i",), args)
-        return Digest(int(total, 16), counted, seen)
-
-    async def position(self, space: Space, bucket: int) -> Position:
-        flat = await self._link.call("HGETALL", space.prefix(bucket) + b"m")
-        return position_of(dict(zip(flat[::2], flat[1::2], strict=True)))
+        total, *counts = await self._link.run("digest", (prefix + b"i",), args)
+        return Digest(int(total, 16), *counts)
 
     async def pending(self, space: Space) -> dict[int, int]:
         flat = await self._link.call("HGETALL", space.backlog)
@@ -240,21 +223,3 @@ def state_of(flat: Sequence[bytes]) -> State | None:
 def entry_of(raw: tuple[bytes, list[bytes]]) -> Entry:
     place, (_, sequence, _, key) = raw
     return Entry(place.decode(), int(sequence), key)
-
-
-def position_of(meta: Mapping[bytes, bytes]) -> Position:
-    numbered = [(name.partition(b":"), value) for name, value in meta.items() if b":" in name]
-    return Position(
-        meta.get(b"h", FIRST_CLOCK.encode()).decode(),
-        int(meta.get(b"n", 0)),
-        meta.get(b"g", b"").decode(),
-        meta.get(b"fence", b"").decode(),
-        {int(site): int(value) for (what, _, site), value in numbered if what == b"ack"},
-        {int(site): cursor_of(value) for (what, _, site), value in numbered if what == b"cur"},
-    )
-
-
-def cursor_of(kept: bytes) -> Cursor:
-    """What `apply` was given; a source without generation yet has the last part empty."""
-    place, sequence, generation = kept.decode().split(" ")
-    return Cursor(place, int(sequence), generation)

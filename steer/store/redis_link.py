@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
@@ -29,6 +29,8 @@ Reply = Any
 Command = tuple[bytes | str | int, ...]
 TIMEOUT: Final = 0.25
 """Seconds to connect and to answer. A session read is part of a page load; a Redis of the same site answers in 1 ms."""
+PEER_TIMEOUT: Final = 1.0
+"""To another site's: a round trip around the world takes 0.3 s."""
 PROBE_EVERY: Final = 0.5
 CONNECTIONS: Final = 4
 """More in flight only queue inside the engine, which has one thread; fewer would wait for one large reply."""
@@ -98,6 +100,19 @@ class RedisLink:
         except NoScriptError:
             return await self.call("EVAL", it.text, len(keys), *keys, *args)
 
+    async def run_all(
+        self, name: str, calls: Sequence[tuple[Sequence[bytes], Sequence[bytes | str | int]]]
+    ) -> list[Reply]:
+        """One script many times, each with its keys and arguments, in one round trip. Only for a script that may be run
+        twice: the engine that does not know it gets it, and then all of them again."""
+        it = script(name)
+        commands = [("EVALSHA", it.sha, len(keys), *keys, *args) for keys, args in calls]
+        try:
+            return await self.call_all(commands)
+        except NoScriptError:
+            await self.call("SCRIPT", "LOAD", it.text)
+            return await self.call_all(commands)
+
     async def call(self, *command: bytes | str | int) -> Reply:
         """One command's reply."""
         return (await self.call_all([command]))[0]
@@ -123,9 +138,15 @@ class RedisLink:
         if len(self._senders) < CONNECTIONS:
             sender = asyncio.get_running_loop().create_task(self._send(), name="store engine sender")
             self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
 
     async def _send(self) -> None:
+        try:
+            await self._send_all()
+        finally:
+            # In the very step that found the queue empty: a command that comes in the next must not count on this one.
+            self._senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _send_all(self) -> None:
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
             try:
@@ -179,6 +200,7 @@ class RedisLink:
         """Whatever interrupts this leaves replies behind: then the connection is of no more use."""
         try:
             await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            heed_cancelling()
             return [await self._reply(connection) for _ in commands]
         except (RedisTimeout, TimeoutError) as error:
             await connection.disconnect(nowait=True)
@@ -228,6 +250,13 @@ class RedisLink:
             if isinstance(pool, SentinelConnectionPool):
                 for sentinel in pool.sentinel_manager.sentinels:
                     await sentinel.aclose()
+
+
+def heed_cancelling() -> None:
+    """The client library sends within `asyncio.wait_for`, which in Python 3.11 can swallow a task's cancelling."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def settle(answer: asyncio.Future[list[Reply]], outcome: list[Reply] | StoreError) -> None:
