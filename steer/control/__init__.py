@@ -4,7 +4,8 @@
     override     what an operator set, with an owner, a reason and perhaps an end; on disk before it is acknowledged
     groups       where groups are, and what moves or holds them; an operator's move (`moving.py`) is on disk first, too
     event        what happened, for the log and for people
-    totals       what the workers counted, summed
+    totals       what the workers counted, summed; and the requests of the last minutes that they sampled
+    preview      a change tried on a twin of the keeper (`rehearsal.py`), its numbers (`forecast.py`), applied by its id
     admin API    the only way in for people and programs
     audit        every change that came in that way: who, from where, before, after
 

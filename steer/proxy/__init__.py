@@ -18,7 +18,8 @@ node's pool, sends, retries, and settles: counters, one line of the log, evidenc
 
 A request whose node has an idle connection needs no task, no future, no timer: deadlines are fields that one sweep
 looks at (`deadlines.py`), metrics are integers that are shipped ten times a second (`counters.py`), and lines of the
-access log wait for the tick (`records.py`, `access_log.py`).
+access log wait for the tick (`records.py`, `access_log.py`). A few requests a second are sampled for previews
+(`sampling.py`).
 
 A connection of a TCP service (`tcp.py`) goes the same way as a whole: choose, connect, relay (`relay.py`), settle.
 

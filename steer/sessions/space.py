@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from steer.clock import Clock
+from steer.sessions.locks import Locks, LocksMeanwhile
 from steer.store.errors import Conflict, StoreError
 from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Written
 
@@ -60,7 +61,7 @@ class Space:
         self.records = records
         self.max_lifetime = max_lifetime
         self.clock = clock
-        self.local = LocalKeys(records, clock)
+        self.local = LocalKeys(LocksMeanwhile(records, max_lifetime, clock), clock)
         self._local_pattern = _any_of(patterns)
 
     def of(self, key: bytes) -> Records:
@@ -80,7 +81,7 @@ class LocalKeys:
     """Plain keys of this datacentre as `Records`. The stamp of one is its value in hexadecimal digits: to delete a lock
     only if it is still mine is to delete it only if it has this stamp."""
 
-    def __init__(self, namespace: Namespace, clock: Clock) -> None:
+    def __init__(self, namespace: Locks, clock: Clock) -> None:
         self._namespace = namespace
         self._clock = clock
 

@@ -36,7 +36,8 @@ followed by another, `choose_next` where.
     topology + snapshot + now ----------+
 
 **safety** (`safety.py`) says what no change may do; **explain** (`explain.py`, `steps.py`, `explain_node.py`) tells a
-person every step.
+person every step. **preview** (`samples.py`, `preview.py`) replays sampled requests against two snapshots: what a
+change would move.
 
 Two rules stand above the rest: no try goes to a datacentre that the group may not use now (one that is out is tried
 only where none is usable, or by a trial; one that drains, never, but by the clients that it may keep; a standby by its

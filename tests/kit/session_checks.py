@@ -20,10 +20,12 @@ AT_ONCE = 4
 class Place:
     """One application on one door."""
 
-    def __init__(self, application: Application, port: int, door: Redis) -> None:
+    def __init__(self, application: Application, port: int, door: Redis, edge: int = 0) -> None:
         self.application = application
         self.port = port
         self.door = door
+        self.edge = edge
+        """The port of an edge in front of it, if there is one."""
 
     def visitor(self, name: str = "") -> Visitor:
         """Logged in, if it has a name."""

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 
 from steer.steering.choose import Load, choose
 from steer.steering.model import (
+    NOWHERE,
     Bound,
     DatacentreState,
     DatacentreStatus,
+    FieldTest,
     NodeStatus,
     OnLoss,
+    Place,
     Refusal,
     Rule,
     Snapshot,
@@ -27,12 +31,14 @@ from steer.steering.model import (
 )
 from steer.steering.preview import REFUSED, Movement, Replay, distance, replay, without_ramps
 from steer.steering.samples import Sample, sample_of
+from steer.steering.tables import Tables
 from tests.steering.test_modes_properties import requests, snapshots, towns
 from tests.steering.towns import (
     AUCKLAND,
     DRAINING,
     EJECTED,
     WELLINGTON,
+    Request,
     passive,
     positioned,
     request_for,
@@ -43,7 +49,7 @@ from tests.steering.towns import (
     with_group,
 )
 
-THROWS = 200
+THROWS = 150
 CLIENTS = tuple(f"192.0.{number // 250}.{number % 250}" for number in range(1000))
 
 
@@ -62,27 +68,61 @@ def weights(wellington: float) -> Snapshot:
 # What holds for any snapshot...
 
 
+def seen_by(tables: Tables, request: Request) -> dict[str, float]:
+    """What `choose` gives so many times: shares."""
+    dice, load = random.Random(1), Load(len(tables.topology.nodes))
+    verdicts = (choose(tables, request, load, 100.0, dice) for _ in range(THROWS))
+    seen = Counter(REFUSED if isinstance(verdict, Refusal) else verdict.node.datacentre for verdict in verdicts)
+    return {name: times / THROWS for name, times in seen.items()}
+
+
+def replayed_like_chosen(topology: Topology, state: Snapshot, asked: Mapping[str, Any]) -> None:
+    """Nobody who previews has a trial, and which of the last resorts is for the pool's algorithm to say."""
+    tables = tables_of(topology, without_ramps(state), now=100.0, worker=-2)
+    request = replace(request_for(tables), **{**asked, "retriable": False})
+    shares, seen = Replay(tables).where(sample_of(tables, request, 1.0)).shares, seen_by(tables, request)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    if not (tables.plan("website", "web").tiers and len(shares) > 1):
+        found = {name: seen.get(name, 0.0) for name in {*shares, *seen}}
+        assert found == pytest.approx({name: shares.get(name, 0.0) for name in found}, abs=0.25)
+
+
 @given(data=st.data())
 def test_the_shares_are_those_that_choose_gives(data: st.DataObject) -> None:
     topology = data.draw(towns())
     rules = topology.groups["website"].rules
     assume(len({rule.name for rule in rules}) == len(rules))
-    state = data.draw(snapshots(topology))
-    tables = tables_of(topology, without_ramps(state), now=100.0, worker=-2)
-    asked: dict[str, Any] = data.draw(requests)
-    request = replace(request_for(tables), **asked)
-    request.retriable = False  # nobody who previews has a trial
-    shares = Replay(tables).where(sample_of(tables, request, 1.0)).shares
-    dice = random.Random(1)
-    seen: Counter[str] = Counter()
-    for _ in range(THROWS):
-        verdict = choose(tables, request, Load(len(topology.nodes)), 100.0, dice)
-        seen[REFUSED if isinstance(verdict, Refusal) else verdict.node.datacentre] += 1
-    assert sum(shares.values()) == pytest.approx(1.0)
-    if tables.plan("website", "web").tiers and len(shares) > 1:
-        return  # which of the last resorts is for the pool's algorithm to say
-    for name in {*shares, *seen}:
-        assert seen[name] / THROWS == pytest.approx(shares.get(name, 0.0), abs=0.2)
+    replayed_like_chosen(topology, data.draw(snapshots(topology)), data.draw(requests))
+
+
+WELL = {
+    "plain": town(),
+    "weights": town(weights={WELLINGTON: 90, AUCKLAND: 10}),
+    "stable": with_group(town(), stable=True),
+    "rule": with_group(town(), rules=(Rule("beta", When(field=FieldTest("x-beta", equals="1")), {AUCKLAND: 100}),)),
+    "rule of stable clients": with_group(town(), stable=True, rules=(Rule("all", When(), {WELLINGTON: 1}),)),
+    "nearest": replace(
+        with_group(town(), rules=(Rule("near", When(), nearest=True),)),
+        locations={WELLINGTON: (-41.29, 174.78), AUCKLAND: (-36.85, 174.76)},
+    ),
+    "affinity": with_affinity(town(weights={WELLINGTON: 60, AUCKLAND: 40})),
+    "strict": with_affinity(town(), OnLoss.STRICT),
+    "passive": passive(),
+    "spill": passive(2, 2, spill=True),
+    "trickle": passive(trickle=0.4),
+    "trickle and affinity": with_affinity(passive(trickle=0.4)),
+}
+LOST: tuple[Mapping[str, NodeStatus], ...] = ({}, {"wlg-1": EJECTED}, {"akl-1": EJECTED})
+
+
+@pytest.mark.parametrize("topology", WELL.values(), ids=WELL)
+def test_and_so_they_are_of_each_kind_of_group(topology: Topology) -> None:
+    places = (NOWHERE, Place("NZ", location=(-36.0, 174.0)))
+    bounds = (None, Bound(WELLINGTON, "wlg-1"), Bound(AUCKLAND))
+    brought = product(bounds, ("", "talk", "chat"), (True, False), places, ({}, {"x-beta": "1"}))
+    names = ("bound", "key", "idempotent", "place", "fields")
+    for values, nodes in product(brought, LOST):
+        replayed_like_chosen(topology, snapshot(nodes), dict(zip(names, values, strict=True)))
 
 
 @given(data=st.data())

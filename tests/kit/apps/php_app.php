@@ -21,7 +21,7 @@ if ($path === '/login') {
 } elseif ($path === '/hybrid') {
     /* As SilverStripe's HybridSessions: the session itself in a second cookie, set after the first. */
     setcookie('PHPSESSID_2', base64_encode(json_encode($_SESSION)), ['path' => '/', 'httponly' => true]);
-    header('X-Seen: ' . $_SERVER['HTTP_COOKIE']);
+    header('X-Seen: ' . ($_SERVER['HTTP_COOKIE'] ?? ''));
 }
 header('X-Stale: ' . ($_SERVER['HTTP_X_SESSION_STALE'] ?? '0'));
 echo $_SESSION['name'] ?? 'nobody';

@@ -25,14 +25,21 @@ class Node:
 
     async def __aenter__(self) -> Self:
         self._redis = Redis(port=self.door, socket_timeout=10)
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for writer in tuple(self._open):
+            writer.close()
+        await asyncio.gather(*self._open.values())
         await self._redis.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -42,6 +49,7 @@ class Node:
             pass
         finally:
             writer.close()
+            del self._open[writer]
 
     async def _count(self, head: str) -> int:
         lines = [line.partition(": ") for line in head.split("\r\n")]

@@ -3,16 +3,18 @@ the files of keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
+from steer.store.codec import HEAD, HEAD_SIZE
 from tests.kit.edge import RunningEdge, Tree, bind, configuration, free_port
 from tests.kit.redis import RedisServer
+from tests.kit.relay import Relay
 
 SITES = ("wellington", "auckland")
 NAMESPACE = "web"
@@ -35,31 +37,77 @@ class Site:
         assert self.edge is not None
         return self.edge
 
-    def start(self, workers: int = 1) -> None:
+    def start(self, workers: int = 0) -> None:
         self.edge = RunningEdge(self.folder, self.tree, workers)
         self.running.wait_until_ready()
+
+    def kill(self) -> None:
+        """Its edge."""
+        if self.edge is not None:
+            self.edge.kill()
 
     def client(self) -> Redis:
         """Of its door."""
         return Redis(port=self.door, socket_timeout=10)
 
+    def records(self) -> dict[bytes, dict[bytes, bytes]]:
+        """All that its Redis knows of all records, byte for byte, the ended ones too; but for the requests known, which
+        are each site's own."""
+        found = {}
+        with Redis.from_url(self.redis.url) as redis:
+            keys = list(redis.scan_iter(match=f"{{{NAMESPACE}:b*}}:r:*", count=1000))
+            pipeline = redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.hgetall(key)
+            for key, fields in zip(keys, pipeline.execute(), strict=True):
+                found[key] = {**fields, HEAD: fields[HEAD][:HEAD_SIZE]}
+        return found
+
+
+def make_sites(folder: Path) -> tuple[Site, Site]:
+    """Not yet started; every port is known."""
+    first, second = (_site(folder / name, name) for name in SITES)
+    return first, second
+
 
 @contextmanager
-def two_sites(folder: Path, **namespace: Any) -> Iterator[tuple[Site, Site]]:
-    """`namespace` are its settings. Affinity is by the cookie `steer`; a datacentre that drains is left at once."""
+def started(
+    sites: tuple[Site, Site], reach: Mapping[str, str] | None = None, workers: int = 0, **namespace: Any
+) -> Iterator[None]:
+    """`reach`: the URL by which the other site reaches a site's Redis; straight where none is given. `workers` 0: an
+    edge is one process. `namespace` are its settings. Affinity is by the cookie `steer`; who drains is left at once."""
+    nodes = {site.name: site.node for site in sites}
     with ExitStack() as stack:
-        sites = [_site(folder / name, name) for name in SITES]
         for site in sites:
             stack.enter_context(site.redis)
-        nodes = {site.name: site.node for site in sites}
         for site in sites:
-            site.tree = _tree(folder, site, nodes, {each.name: each.redis.url for each in sites}, namespace)
-            site.start()
-            stack.callback(site.running.kill)
-        yield sites[0], sites[1]
+            engines = {each.name: each.redis.url for each in sites} | dict(reach or {})
+            site.tree = _tree(site, nodes, engines | {site.name: site.redis.url}, namespace)
+            stack.callback(site.kill)
+            site.start(workers)
+        yield
         for site in sites:
             if site.running.process.poll() is None:
                 site.running.stop()
+
+
+@contextmanager
+def two_sites(folder: Path, workers: int = 0, **namespace: Any) -> Iterator[tuple[Site, Site]]:
+    sites = make_sites(folder)
+    with started(sites, workers=workers, **namespace):
+        yield sites
+
+
+@asynccontextmanager
+async def two_sites_that_can_be_parted(
+    folder: Path, **namespace: Any
+) -> AsyncIterator[tuple[tuple[Site, Site], tuple[Relay, Relay]]]:
+    """Each line leads to the Redis of the site at its place, for the other site."""
+    first, second = make_sites(folder)
+    async with Relay(first.redis.port) as to_first, Relay(second.redis.port) as to_second:
+        reach = {first.name: to_first.url, second.name: to_second.url}
+        with started((first, second), reach, **namespace):
+            yield (first, second), (to_first, to_second)
 
 
 def _site(folder: Path, name: str) -> Site:
@@ -67,7 +115,8 @@ def _site(folder: Path, name: str) -> Site:
     return Site(name, folder, RedisServer(folder / "redis"), free_port(), free_port(), {})
 
 
-def _tree(folder: Path, site: Site, nodes: dict[str, int], engines: dict[str, str], namespace: Tree) -> Tree:
+def _tree(site: Site, nodes: Mapping[str, int], engines: Mapping[str, str], namespace: Tree) -> Tree:
+    folder = site.folder.parent
     tree = configuration(nodes)
     tree["edge"] |= {"name": f"edge-{site.name}", "datacentre": site.name, "reveal": True}
     for name, url in engines.items():
