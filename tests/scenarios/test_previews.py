@@ -101,24 +101,31 @@ async def test_what_a_preview_says_is_what_happens_when_it_is_applied(place: Tow
     assert not any("198.51." in line for line in place.edge.log.read_text().splitlines())
 
 
+async def preview_of(place: Town, crowd: Crowd, talks: Mapping[str, str]) -> Any:
+    """With a sample of a conversation that goes on: they go on until there is one."""
+    deadline = time.monotonic() + 15
+    while True:
+        assert await crowd.talks() == talks
+        shown = await place.edge.api("/previews", "POST", **CHANGE)
+        if shown["groups"][0]["sessions"]["sampled"]:
+            return shown
+        assert time.monotonic() < deadline, shown
+
+
 async def compare(place: Town, crowd: Crowd) -> None:
     edge = place.edge
     before = await crowd.clients()
     talks = await crowd.talks()
     await edge.wait_for_requests(len(CLIENTS) + len(TALKS))
-    assert await crowd.talks() == talks
-    await edge.wait_for_requests(len(CLIENTS) + 2 * len(TALKS))
 
-    shown = await edge.api("/previews", "POST", **CHANGE)
+    shown = await preview_of(place, crowd, talks)
     (group,) = shown["groups"]
     assert (shown["verdict"], shown["samples"]["enough"]) == ("passes", True)
-    assert group["sessions"]["sampled"] > 0
     assert (group["sessions"]["move"], group["sessions"]["leave"]) == (0.0, 0.0)
     assert [each["datacentre"] for each in shown["headroom"]] == ["auckland"]
     assert "198.51." not in str(shown)
     margin = group["clients"]["margin"] + 0.03
-    everybody = {**before, **talks, **{f"{talk} again": datacentre for talk, datacentre in talks.items()}}
-    assert share_before(group, "wellington") == pytest.approx(share(everybody, "wellington"), abs=0.1)
+    assert share_before(group, "wellington") == pytest.approx(share({**before, **talks}, "wellington"), abs=0.2)
     assert await crowd.clients() == before
 
     applied = await edge.api(f"/previews/{shown['id']}/apply", "POST")
