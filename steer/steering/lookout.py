@@ -180,15 +180,18 @@ def slow_reading(record: Record, pool: Sequence[Record], mono: float) -> Reading
 
 def _count_slow_windows(pool: Sequence[Record], mono: float) -> None:
     """One more window is whole. One with too few answers ends a row of slow ones."""
-    slow = [record for record in pool if _is_slow(record, pool, mono)]
-    for record in pool:
-        record.track.slow_windows = record.track.slow_windows + 1 if record in slow else 0
+    slow = [_is_slow(record, pool, mono) for record in pool]
+    for record, is_slow in zip(pool, slow, strict=True):
+        record.track.slow_windows = record.track.slow_windows + 1 if is_slow else 0
 
 
 def _is_slow(record: Record, pool: Sequence[Record], mono: float) -> bool:
     rule = record.pool.ejection.slow
-    own, others = _p95(record, mono), _median_p95(record, pool, mono)
-    return own is not None and others is not None and own > rule.floor and own > rule.times * others
+    own = _p95(record, mono)
+    if own is None or own <= rule.floor:
+        return False  # as nearly all are: only the others are compared with the whole pool
+    others = _median_p95(record, pool, mono)
+    return others is not None and own > rule.times * others
 
 
 def _median_p95(record: Record, pool: Sequence[Record], mono: float) -> float | None:
