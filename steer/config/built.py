@@ -49,7 +49,6 @@ UNBUILT = (
     Unbuilt("groups.*.failback.plan", "running a plan"),
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
-    Unbuilt("sessions.namespaces.*.acknowledge", "waiting for every site", _has("all")),
     Unbuilt("replication.bind", "replication"),
     Unbuilt("replication.tls", "replication"),
     Unbuilt("plans", "running a plan"),

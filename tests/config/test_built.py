@@ -45,11 +45,6 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
     ("old", "new", "path"),
     [
         ("two: 50}}", "two: 50}, writes: one-site}", "groups.website.writes"),
-        (
-            "services:",
-            "sessions: {namespaces: {web: {acknowledge: all}}}\nservices:",
-            "sessions.namespaces.web.acknowledge",
-        ),
         ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
     ],
 )

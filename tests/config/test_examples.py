@@ -24,7 +24,6 @@ NOT_BUILT = {
         "coordination",
         "groups.tasks-portal.failover.automatic",
         "groups.tasks-portal.failback.automatic",
-        "sessions.namespaces.conversations.acknowledge",
     },
     "pilot-light.yaml": {
         "edges.edge-witness.role",
