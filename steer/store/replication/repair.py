@@ -85,7 +85,7 @@ class Repair:
     async def _is_same(self, bucket: int, part: Range, alive_ms: int) -> bool:
         ends = (self._link.own, self._link.peer)
         own, peer = await asyncio.gather(*(digest(end, bucket, part, alive_ms) for end in ends))
-        if part == EVERYTHING:
+        if part.low == 0:
             self.dead[bucket] = own.dead
         return (own.sum, own.count) == (peer.sum, peer.count)
 

@@ -34,6 +34,14 @@ async def test_ends_that_are_the_same_exchange_digests_alone(pair: Pair) -> None
     assert (there.tally.audited, there.tally.differed) == (1, 0)
 
 
+async def test_an_audit_of_what_has_settled_counts_the_tombstones(pair: Pair) -> None:
+    (key,) = keys_of(pair, 1)
+    stamp = (await write(pair.one.engine, key, Delete(), space=pair.one.space)).stamp
+    there = pair.there
+    await there.repair.make_same(0, Range(0, score_of(stamp) + 1))
+    assert there.repair.dead == {0: 1}
+
+
 async def test_each_end_gets_what_it_lacks_and_the_later_of_what_differs(pair: Pair) -> None:
     keys = keys_of(pair, 5)
     await fill(pair, keys[:3])
