@@ -382,6 +382,10 @@ class Exchange:
 
     # relay
 
+    @property
+    def room(self) -> memoryview:
+        return self.stream.room
+
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx response: passed on, and proof that the node is alive."""
         if head.status == 100 and self.head.expects_continue:
@@ -420,6 +424,7 @@ class Exchange:
 
     def on_payload(self, payload: bytes) -> None:
         self.sent_bytes += len(payload)
+        self.stream.appetite.take(len(payload))
         self.stream.send_payload(payload)
         if not self.stream.is_blocked:
             self._enter(RELAY, self.settings.timeouts.idle)
@@ -465,6 +470,7 @@ class Exchange:
     def on_client_blocked(self, blocked: bool) -> None:
         """The client does not take the response as fast as the node sends it."""
         if self.connection is not None:
+            self.stream.appetite.hold(blocked, monotonic())
             self.connection.hold(blocked)
             if self.phase == RELAY:
                 self._enter(RELAY, self.stream.write_timeout if blocked else self.settings.timeouts.idle)

@@ -16,6 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from steer.errors import BODY_TOO_LARGE, MALFORMED, NODE_BROKE, Failure
+from steer.proxy.appetite import TINY, Appetite
 from steer.proxy.exchange import Exchange
 from steer.proxy.h2_answers import answer_fields, health, is_health_check, refusal, start
 from steer.proxy.http import answers, h2
@@ -39,6 +40,9 @@ MOST_WAITING = 64 * 1024
 read of a node (up to 256 KiB) may come on top."""
 FEW_WAITING = 16 * 1024
 """When reading the node goes on."""
+PLENTY = 512 * 1024
+"""Bytes that wait on all streams of a connection: from here on each of them may have `FEW_WAITING` only, and a small
+read on top. A hundred large responses that nobody takes, asked for at once, are then 4 MiB."""
 WORTHWHILE = 1024
 """Bytes of DATA that count as progress. A client that opens its window by less makes no deadline later."""
 
@@ -69,6 +73,7 @@ class H2Stream:
         self._request_ended = False
         self._pace: Pace | None = None
         # Of the response.
+        self.appetite = Appetite()
         self.is_blocked = False
         self.finished_response = False
         self.is_queued = False
@@ -215,6 +220,10 @@ class H2Stream:
 
     # A node's response...
 
+    @property
+    def room(self) -> memoryview:
+        return self.appetite.room if self.connection.waiting <= PLENTY else TINY
+
     def send_interim(self, exchange: Exchange, head: ResponseHead) -> None:
         self.connection.session.send_head(self.number, h2.response_fields(head), end=False)
         self.connection.want_flush()
@@ -270,7 +279,8 @@ class H2Stream:
         self._waiting.append(payload)
         self.waiting += len(payload)
         self.connection.queue(self, len(payload))
-        if self.waiting > MOST_WAITING and not self.is_blocked:
+        most = MOST_WAITING if self.connection.waiting <= PLENTY else FEW_WAITING
+        if self.waiting > most and not self.is_blocked:
             self._block(True)
 
     def _add_end(self, trailers: tuple[bytes, ...] = ()) -> None:

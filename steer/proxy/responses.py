@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from steer.errors import DRAINING, Failure
+from steer.proxy.appetite import Appetite
 from steer.proxy.http import answers
 from steer.proxy.http.forwarding import render_response
 from steer.proxy.http.framing import chunk, last_chunk, permitted_trailers
@@ -31,6 +32,7 @@ class ResponseWriter:
         self.plane = plane
         self.listener = listener
         self.is_blocked = False
+        self.appetite = Appetite()
         # Of the response that is being written.
         self.finished_response = False
         self.keeps = True
@@ -41,6 +43,10 @@ class ResponseWriter:
         raise NotImplementedError
 
     # A node's response...
+
+    @property
+    def room(self) -> memoryview:
+        return self.appetite.room
 
     def send_interim(self, exchange: Exchange, head: ResponseHead) -> None:
         """RFC 9110 section 15.2: not to HTTP/1.0 clients."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from steer.errors import Failure
+from steer.proxy.appetite import Appetite
 from steer.proxy.http.head import RequestHead, ResponseHead
 from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.settings import ListenerSettings
@@ -22,11 +23,17 @@ class ClientStream(Protocol):
     """Seconds that a client may leave its response unread."""
     body_grace: float
     """Seconds before the pace of a body is looked at."""
+    appetite: Appetite
+    """Of the client for responses."""
     is_blocked: bool
     """The client does not take what is written."""
     body_is_held: bool
     """The client's body is not being read, by our own will."""
     finished_response: bool
+
+    @property
+    def room(self) -> memoryview:
+        """Where the next piece of the response is read to (`appetite.py`): as much as the client can be given."""
 
     @property
     def listener(self) -> ListenerSettings:

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from socket import SO_LINGER, SOL_SOCKET, socket
+from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_NOTSENT_LOWAT, socket
 from typing import NamedTuple
 
 from steer.errors import BUSY, Failure
@@ -59,6 +59,9 @@ COMPLAIN_S = 10.0
 """Between two lines in the log about it."""
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 MOST_UNREAD = 64 * 1024
+UNSENT = 128 * 1024
+"""Bytes of one connection that the kernel takes beyond what it may send at once. By itself it takes 4 MiB of who reads
+nothing, and the edge learns late that it does."""
 RESET = struct.pack("ii", 1, 0)
 """`struct linger`: closing resets the connection."""
 
@@ -311,6 +314,7 @@ class Listening:
         self._door = door
         self._complained = -inf
         self._loop = asyncio.get_running_loop()
+        listening.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)  # connections have it from here
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:

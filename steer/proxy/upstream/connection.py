@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 from steer.errors import NODE_BROKE, NODE_RESET, Failure
+from steer.proxy.appetite import LARGE, SMALL
 from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody, NoBody, UntilClose
 from steer.proxy.http.grammar import has_bare_line_end
 from steer.proxy.http.head import ResponseHead, read_response
@@ -32,6 +33,10 @@ class NodeListener(Protocol):
     request_done: bool
     wants_websocket: bool
 
+    @property
+    def room(self) -> memoryview:
+        """A part of `appetite.LARGE`: as much may be read now."""
+
     def on_interim(self, head: ResponseHead) -> None: ...
     def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None: ...
     def on_payload(self, payload: bytes) -> None: ...
@@ -50,7 +55,7 @@ class TunnelEnd(Protocol):
     def node_gone(self) -> None: ...
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """A connection to one node. Idle while `exchange` is None."""
 
     both_ways = False
@@ -127,6 +132,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.exchange.room if self.exchange is not None else SMALL
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(LARGE[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         self.pool.heard += 1
