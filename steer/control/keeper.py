@@ -28,7 +28,7 @@ from steer.steering.explain_node import explain_node
 from steer.steering.model import Dice, NodeState, Observation, Snapshot, Topology
 from steer.steering.plan import PLAIN_NODE
 from steer.steering.preview import without_ramps
-from steer.steering.standby import cold_nodes
+from steer.steering.standby import COLD, STANDBY, cold_nodes, is_standby
 from steer.steering.tables import Tables
 
 CHECKS_KEPT = 10
@@ -175,6 +175,8 @@ class Keeper(Wishes):
         asking.known("node", name, (node.name for node in self.topology.nodes))
         overrides = [asdict(override) for override in self.overrides() if override.target.get("node") == name]
         known = explain_node(self._standing.nodes, name, self._clock.monotonic())
+        if is_standby(name, self.snapshot.nodes, cold_nodes(self.topology, self.snapshot.groups)):
+            known |= {"state": STANDBY, "because": COLD}
         return {**known, "overrides": overrides, "checks": self.checks(name)}
 
     def explain_request(

@@ -8,7 +8,8 @@ from steer.steering.choose import Facts, choose
 from steer.steering.lines import plan_for
 from steer.steering.model import NOWHERE, DatacentreState, Dice, Place, Refusal, Verdict
 from steer.steering.pick import Load
-from steer.steering.plan import Part, Plan, Survey
+from steer.steering.plan import PLAIN_GROUP, Part, Plan, Survey
+from steer.steering.standby import COLD, STANDBY, is_cold
 from steer.steering.steps import Case, steps
 from steer.steering.tables import Tables
 
@@ -32,7 +33,7 @@ def explain(tables: Tables, facts: Facts, load: Load, now: float, dice: Dice) ->
         "pool": facts.pool,
         "place": _place(facts, whole),
         "steps": steps(Case(tables, facts, whole, plan, verdict)),
-        "datacentres": [_datacentre(survey, plan) for survey in plan.surveys],
+        "datacentres": [_as_expected(tables, entry.group, _datacentre(survey, plan)) for survey in plan.surveys],
         "verdict": verdict_to_plain(verdict),
     }
 
@@ -86,6 +87,15 @@ def _datacentre(survey: Survey, plan: Plan) -> Plain:
         "share": share,
         "skipped": "" if share else _why_skipped(survey),
     }
+
+
+def _as_expected(tables: Tables, group: str, told: Plain) -> Plain:
+    """One that is out, and may be: the group is not there, and its standby is cold."""
+    status = tables.snapshot.groups.get(group, PLAIN_GROUP)
+    is_out = told["state"] == DatacentreState.OUT.value
+    if not is_out or not is_cold(tables.topology.groups[group], status, told["datacentre"]):
+        return told
+    return {**told, "state": STANDBY, "cause": COLD}
 
 
 def _why_skipped(survey: Survey) -> str:

@@ -13,6 +13,7 @@ from steer.steering.plan import PLAIN_GROUP, PLAIN_NODE
 
 STANDBY = "standby"
 """What people are shown in place of the state of a node or a datacentre that is expected to be down."""
+COLD = "its group is elsewhere, and what stands by is cold: it is not expected to run"
 
 
 def is_cold(group: Group, status: GroupStatus, datacentre: str) -> bool:
