@@ -45,6 +45,11 @@ class Request(NamedTuple):
         """Of the write; requests are known at their own site only."""
         return stamp_of(self.ms, self.counter, site)
 
+    def packed(self) -> bytes:
+        """The 20 bytes."""
+        numbers = ((self.ms << 16 | self.counter) << 16 | self.one) << 16 | self.two
+        return self.id + numbers.to_bytes(REQUEST_SIZE - 8, "big")
+
 
 def pack_head(state: State) -> bytes:
     """The first 54 bytes of `m`."""
@@ -86,10 +91,7 @@ def unpack(packed: Mapping[bytes, bytes]) -> State:
 
 def pack_requests(requests: Iterable[Request]) -> bytes:
     """What follows the head; the newest first."""
-    return b"".join(
-        each.id + each.ms.to_bytes(6, "big") + b"".join(part.to_bytes(2, "big") for part in each[2:])
-        for each in requests
-    )
+    return b"".join(each.packed() for each in requests)
 
 
 def unpack_requests(packed: bytes) -> list[Request]:

@@ -46,7 +46,7 @@ class MemoryEngine(MemoryReplication):
         bucket = shelf.bucket(number)
         answer, effect = decide(Asked(space, bucket, shelf.backlog, bucket.kept(key), change, terms, now))
         if effect:
-            self._do(space.name, self._written(space, number, bucket, key, effect))
+            self._do(space.name, self._written(space, number, bucket, key, effect), effect.kept)
             for peer in space.peers:
                 shelf.backlog[peer] = shelf.backlog.get(peer, 0) + 1
             await self._tell(bool(space.peers))

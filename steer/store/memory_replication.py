@@ -49,18 +49,21 @@ class MemoryReplication:
             shelf.count_backlog()
 
     def _shelf(self, name: str) -> Shelf:
-        return self._shelves.setdefault(name, Shelf())
+        found = self._shelves.get(name)
+        if found is None:
+            found = self._shelves[name] = Shelf()
+        return found
 
     def _now(self) -> int:
         return self._clock.now_ms()
 
-    def _do(self, name: str, operations: list[Operation]) -> None:
-        """Logged first: what cannot be logged does not happen."""
+    def _do(self, name: str, operations: list[Operation], kept: Kept | None = None) -> None:
+        """Logged first: what cannot be logged does not happen. `kept` is for `Shelf.do`."""
         if not operations:
             return
         if self._log:
             self._log.append((name, operations))
-        self._shelf(name).do(operations)
+        self._shelf(name).do(operations, kept)
         if self._log:
             if self._log.wants_compaction():
                 self._log.begin_compaction(self._everything())

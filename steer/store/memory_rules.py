@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from steer.store.codec import REQUESTS_KEPT, Request
+from steer.store.codec import REQUEST_SIZE, REQUESTS_KEPT, Request, unpack_requests
 from steer.store.engine import Answer, Change, Delete, Outcome, Put, PutFields, Terms, Touch
 from steer.store.layout import Space
 from steer.store.limits import FIELDS, VALUE_BYTES
@@ -27,9 +27,10 @@ from steer.store.state import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """One write, and all that is known when it comes."""
+    """One write, and all that is known when it comes. `live_ms`: the engine's time or the bucket's clock, whichever is
+    later; `is_live`: may the record be served at that time?"""
 
     space: Space
     bucket: Bucket
@@ -38,14 +39,12 @@ class Asked:
     change: Change
     terms: Terms
     now_ms: int
+    live_ms: int = field(init=False)
+    is_live: bool = field(init=False)
 
-    @property
-    def live_ms(self) -> int:
-        return max(self.now_ms, parts_of(self.bucket.clock).ms)
-
-    @property
-    def is_live(self) -> bool:
-        return is_live(self.kept.state, self.live_ms)
+    def __post_init__(self) -> None:
+        self.live_ms = max(self.now_ms, parts_of(self.bucket.clock).ms)
+        self.is_live = is_live(self.kept.state, self.live_ms)
 
     def answer(
         self, outcome: Outcome, stamp: str = "", one: int = 0, two: int = 0, previous: State | None = None
@@ -97,7 +96,10 @@ def refusal(asked: Asked) -> Answer | None:
 
 def repeated(asked: Asked) -> Answer | None:
     """The answer that the same request got before."""
-    for each in asked.kept.requests if asked.terms.request else ():
+    known = asked.kept.requests
+    if not asked.terms.request or asked.terms.request not in known:
+        return None
+    for each in unpack_requests(known):
         if each.id == asked.terms.request:
             return asked.answer(Outcome.OK, each.stamp(asked.space.site), each.one, each.two)
     return None
@@ -193,6 +195,7 @@ def written(
     requests = asked.kept.requests
     if asked.terms.request:
         parts = parts_of(stamp)
-        requests = (Request(asked.terms.request, parts.ms, parts.counter, one, two), *requests)[:REQUESTS_KEPT]
+        newest = Request(asked.terms.request, parts.ms, parts.counter, one, two)
+        requests = newest.packed() + requests[: (REQUESTS_KEPT - 1) * REQUEST_SIZE]
     answer = Answer(Outcome.OK, asked.now_ms, clock, stamp, one, two, previous)
     return answer, Effect(Kept(state, requests), clock, stamp)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from steer.store.codec import Request, pack, pack_requests, unpack, unpack_requests
+from steer.store.codec import pack, unpack
 from steer.store.engine import Changed, Cursor, Entry, Position
 from steer.store.layout import Space
 from steer.store.stamp import NEVER, score_of
@@ -31,10 +31,11 @@ Operation = list[Any]
 
 
 class Kept(NamedTuple):
-    """A record, and the last requests that were answered with it, the newest first."""
+    """A record, and the last requests that were answered with it, packed, the newest first: eight of them apart would
+    take more memory than the session."""
 
     state: State = UNKNOWN
-    requests: tuple[Request, ...] = ()
+    requests: bytes = b""
 
 
 NOTHING = Kept()
@@ -80,7 +81,7 @@ class Bucket:
 
 def record(number: int, key: bytes, kept: Kept, clock: str, sequence: int) -> Operation:
     """The operation that keeps this record."""
-    return ["r", number, key, pack(kept.state), pack_requests(kept.requests), clock, sequence]
+    return ["r", number, key, pack(kept.state), kept.requests, clock, sequence]
 
 
 def place_of(entry_id: str) -> tuple[int, int]:
@@ -113,12 +114,18 @@ class Shelf:
         self._outbox_limit = space.outbox
 
     def bucket(self, number: int) -> Bucket:
-        return self.buckets.setdefault(number, Bucket())
+        found = self.buckets.get(number)
+        if found is None:
+            found = self.buckets[number] = Bucket()
+        return found
 
-    def do(self, operations: list[Operation]) -> None:
-        """One step: all of them."""
-        for what, *rest in operations:
+    def do(self, operations: list[Operation], kept: Kept | None = None) -> None:
+        """One step: all of them. `kept` is the record of the last one, if it is known and need not be unpacked."""
+        for what, *rest in operations if kept is None else operations[:-1]:
             self._steps[what](*rest)
+        if kept is not None:
+            _, number, key, _, _, clock, sequence = operations[-1]
+            self._keep(number, key, kept, clock, sequence)
 
     def dump(self) -> Iterator[list[Operation]]:
         """Everything, a bucket at a time."""
@@ -147,8 +154,11 @@ class Shelf:
     def _record(
         self, number: int, key: bytes, packed: dict[bytes, bytes], requests: bytes, clock: str, sequence: int
     ) -> None:
+        self._keep(number, key, Kept(unpack(packed), requests), clock, sequence)
+
+    def _keep(self, number: int, key: bytes, kept: Kept, clock: str, sequence: int) -> None:
         bucket = self.bucket(number)
-        bucket.records[key] = Kept(unpack(packed), tuple(unpack_requests(requests)))
+        bucket.records[key] = kept
         bucket.clock = max(bucket.clock, clock)
         if sequence:
             bucket.sequence = sequence
