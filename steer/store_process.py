@@ -25,9 +25,9 @@ from steer.proxy.arrivals import BRING, BROUGHT
 from steer.runtime.channel import ToControl, ToWorkers
 from steer.runtime.tasks import spawn
 from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
-from steer.sessions.http_door.door import HttpDoor
+from steer.sessions.http_door.door import HttpDoor, HttpLimits
 from steer.sessions.keyfile import WatchedRing
-from steer.sessions.resp.door import RespDoor
+from steer.sessions.resp.door import RespDoor, RespLimits
 from steer.sessions.sealing import SealedNamespace, Seals
 from steer.sessions.space import Space
 from steer.store.courier import Courier
@@ -79,10 +79,12 @@ class StoreProcess:
         self._workers = workers
         await self._site.start()
         if self._settings.resp is not None:
-            self._resp = RespDoor(self._spaces(), self._settings.resp.access, clock=self._clock)
+            limits = RespLimits(patience=patience(self._settings))
+            self._resp = RespDoor(self._spaces(), self._settings.resp.access, limits, clock=self._clock)
             await self._resp.serve(doors["resp"].dup(), self._settings.resp.tls)
         if self._settings.http is not None:
-            self._http = HttpDoor(self._namespaces, self._settings.http.access, clock=self._clock)
+            limits_of_http = HttpLimits(patience=patience(self._settings))
+            self._http = HttpDoor(self._namespaces, self._settings.http.access, limits_of_http, clock=self._clock)
             await self._http.serve(doors["http"].dup(), self._settings.http.tls)
         self._telling = spawn("status", self._tell(link))
 
@@ -189,3 +191,10 @@ def peers_of(settings: StoreSettings) -> dict[int, Engine]:
     return {
         site: RedisEngine(RedisLink(replace(place, timeout=PEER_TIMEOUT))) for site, place in settings.others.items()
     }
+
+
+def patience(settings: StoreSettings) -> float:
+    """Seconds for which a door waits for the store: for an engine that hangs and the way to another site; where a write
+    is confirmed by every site, for that too."""
+    promises = [each.kept.promise for each in settings.namespaces]
+    return RespLimits().patience + max((each.timeout for each in promises if each.acknowledge == "all"), default=0.0)

@@ -152,6 +152,8 @@ TESTED_BY = {
     "control/standing": "tests/control/test_keeper.py",
     "control/wishes": "tests/control/test_keeper.py",
     "cli/sessions": "tests/scenarios/test_store_process.py",
+    "control/families": "tests/control/test_exposition.py",
+    "control/session_metrics": "tests/scenarios/test_store_process.py",
     "control/moments": "tests/control/test_api_state.py",
     "control/views*": "tests/control/test_api_state.py",
     "control_process": "tests/demo/test_show.py",

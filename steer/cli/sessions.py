@@ -53,12 +53,15 @@ def sessions(
         if json:
             print_json(found)
             return
-        for line in (engine_line(found), *space_lines(found["spaces"]), *door_lines(found["doors"])):
+        lines = (engine_line(found), *peer_lines(found["peers"]), *space_lines(found["spaces"]))
+        for line in (*lines, *door_lines(found["doors"])):
             say(line)
 
 
 def engine_line(found: Json) -> str:
     parts = [f"site {found['site']}", f"engine {found['engine']}", found["problem"] or "answers"]
+    if found["standing"] != "home":
+        parts.append(f"{found['standing'].upper()}: the engine of another site answers in its place")
     if abs(found["skew"]) >= 0.001:
         parts.append(f"its clock is {found['skew']:+.3f} s from this edge's")
     if found["keys_alarm"]:
@@ -66,12 +69,32 @@ def engine_line(found: Json) -> str:
     return "  ".join(parts)
 
 
+def peer_lines(peers: list[Json]) -> list[str]:
+    """How far this site is behind the others."""
+    return aligned([["from site", str(peer["site"]), *_incoming(peer)] for peer in peers])
+
+
+def _incoming(peer: Json) -> list[str]:
+    behind = "never heard" if peer["behind"] is None else f"{peer['behind']:.1f} s behind"
+    waiting = "" if peer["waiting"] is None else f"{peer['waiting']} of its writes are not here"
+    skew = "" if peer["skew"] is None else f"its clock is {peer['skew']:+.3f} s from this edge's"
+    return [behind, waiting, skew, peer["problem"]]
+
+
 def space_lines(spaces: list[Json]) -> list[str]:
-    return aligned([["namespace", space["name"], *map(_waiting, space["pending"].items())] for space in spaces])
+    """How far the others are behind this site, and what was done about it."""
+    rows = []
+    for space in spaces:
+        rows.append(["namespace", space["name"], *([""] * 3)])
+        rows += [["  to site", str(link["peer"]), *_outgoing(link)] for link in space["links"]]
+    return aligned(rows)
 
 
-def _waiting(peer: tuple[str, int]) -> str:
-    return f"{peer[1]} writes wait for site {peer[0]}"
+def _outgoing(link: Json) -> list[str]:
+    lag, done = link["out"], link["tally"]
+    waits = f"{lag['writes']} writes wait, {lag['seconds']:.1f} s" if lag["writes"] else "has everything"
+    counts = f"{done['shipped']} shipped, {done['conflicts']} conflicts, {done['repaired']} repaired"
+    return [waits, counts, link["problem"] or ("" if link["is_ours"] else "another edge of this site ships")]
 
 
 def door_lines(doors: Json) -> list[str]:

@@ -86,6 +86,7 @@ class RunningEdge:
         self.folder = folder
         self._ports = {entry["name"]: _port_of(entry["bind"]) for entry in tree["listeners"]}
         self._admin = _port_of(tree["admin"]["bind"])
+        folder.mkdir(parents=True, exist_ok=True)
         file = folder / "steer.yaml"
         file.write_text(yaml.dump(tree, Dumper=_Plain, sort_keys=False))
         self._errors = folder / "errors.log"
@@ -101,6 +102,10 @@ class RunningEdge:
     def log(self) -> str:
         """The end of what it wrote to standard error."""
         return self._errors.read_text()[-LAST_WORDS:]
+
+    @property
+    def admin_port(self) -> int:
+        return self._admin
 
     def port(self, listener: str = "http") -> int:
         return self._ports[listener]

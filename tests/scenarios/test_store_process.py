@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from redis.asyncio import Redis
@@ -125,3 +127,49 @@ async def test_the_keys_that_seal_are_rotated_in_two_steps_and_old_records_still
             done = edge.admin("/keys/sessions/rotate", "POST", {"reason": "yearly"})
             assert (ring["name"], done["step"], len(done["keys"])) == ("sessions", "added", 2)
             assert await app.get("sid") == b"sealed by the first key"
+
+
+def at(datacentre: str, door: str, one: str, two: str, **namespace: Any) -> dict[str, Any]:
+    tree = keeping(door, **namespace)
+    tree["edge"]["datacentre"] = datacentre
+    tree["datacentres"]["one"]["redis"] = {"url": one}
+    tree["datacentres"]["two"]["redis"] = {"url": two}
+    return tree
+
+
+def metric(edge: RunningEdge, name: str) -> float:
+    """The sum of its samples."""
+    with urlopen(f"http://127.0.0.1:{edge.admin_port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+
+
+@needs_redis
+async def test_two_edges_over_two_redis_have_the_same_sessions_and_say_how_far_they_are_behind(tmp_path: Path) -> None:
+    doors = bind(), bind()
+    with RedisServer(tmp_path / "redis-1") as one, RedisServer(tmp_path / "redis-2") as two:
+        trees = [at(name, door, one.url, two.url) for name, door in zip(("one", "two"), doors, strict=True)]
+        with running_edge(tmp_path / "a", trees[0]) as first, running_edge(tmp_path / "b", trees[1]) as second:
+            async with client(doors[0]) as here, client(doors[1]) as there:
+                await here.set("sid", "written at one", ex=60)
+                await arrives(there, "sid", b"written at one")
+                await there.delete("sid")
+                await arrives(here, "sid", None)
+                await until(lambda: metric(first, "steer_session_shipped_total") >= 1, "what was shipped is counted")
+                two.kill()
+                await here.set("more", "for later", ex=60)
+                await until(lambda: metric(first, "steer_session_lag_writes") >= 1, "the lag is told")
+                await until(lambda: metric(second, "steer_session_away") == 1, "one answers in the place of two")
+                assert await there.get("more") == b"for later"
+                two.start()
+                await until(lambda: metric(first, "steer_session_lag_writes") == 0, "the lag is made up for")
+                await until(lambda: metric(second, "steer_session_away") == 0, "two is back")
+                assert await there.get("more") == b"for later"
+
+
+async def arrives(app: Redis, key: str, value: bytes | None) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            if await app.get(key) == value:
+                return
+            await asyncio.sleep(0.01)
