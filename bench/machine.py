@@ -52,7 +52,9 @@ def commit() -> tuple[str, bool]:
     """The commit's short id, and whether the working tree of what is measured differs from it."""
     try:
         name = _git("rev-parse", "--short=12", "HEAD")
-        return name, bool(_git("status", "--porcelain", "--", "steer", "bench", "compliance", "pyproject.toml"))
+        return name, bool(
+            _git("status", "--porcelain", "--", "steer", "bench", "chaos", "compliance", "pyproject.toml")
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", True
 

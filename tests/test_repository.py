@@ -16,7 +16,7 @@ from steer.config import load, unbuilt
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-SCRIPTS = ("install", "need", "demo", "test", "check", "bench", "compliance", "lock")
+SCRIPTS = ("install", "need", "demo", "test", "check", "bench", "chaos", "compliance", "lock")
 
 # In pieces, so that this file does not hold what it looks for.
 UNWANTED = re.compile(
@@ -62,6 +62,7 @@ def test_the_two_commands_of_the_readmes_first_screen_exist() -> None:
     [
         "README.md",
         "docs/behaviour.md",
+        "docs/chaos.md",
         "docs/compliance.md",
         "docs/design.md",
         "docs/geography.md",
