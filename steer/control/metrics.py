@@ -36,6 +36,7 @@ REFUSALS = {
     "made_room": "idle connections, ended for the sake of new ones",
     "penalty": "connections from addresses whose floods were ended",
     "crowded": "connections from addresses of which many wait to begin",
+    "slow_reader": "responses that were not taken and held more places at nodes than their clients may have",
     "stalled_handshake": "handshakes that others needed the place of",
 }
 """Why something was refused as too much: reason -> what."""

@@ -22,7 +22,7 @@ LOOKED_AT = 16
 KEPT_BACK = 4
 """One part in so many of the descriptors is not for clients: nodes need theirs most when many clients come."""
 ENDLESS = 1_000_000
-"""Descriptors, where the system has no limit."""
+"""Of descriptors or places, where there is no limit."""
 
 
 class Admission:

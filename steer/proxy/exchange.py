@@ -470,10 +470,18 @@ class Exchange:
     def on_client_blocked(self, blocked: bool) -> None:
         """The client does not take the response as fast as the node sends it."""
         if self.connection is not None:
-            self.stream.appetite.hold(blocked, monotonic())
+            self._note_reader(blocked)
             self.connection.hold(blocked)
             if self.phase == RELAY:
                 self._enter(RELAY, self.stream.write_timeout if blocked else self.settings.timeouts.idle)
+
+    def _note_reader(self, blocked: bool) -> None:
+        now, readers = monotonic(), self.plane.readers
+        self.stream.appetite.hold(blocked, now)
+        if blocked:
+            readers.hold(self, self.pool, self.client, now)
+        else:
+            readers.let_go(self)
 
     # what goes wrong
 
@@ -720,6 +728,8 @@ class Exchange:
         self.phase = SETTLED
         if self.plane.uploads.under_way:
             self.plane.uploads.end(self)
+        if self.plane.readers.keys:
+            self.plane.readers.let_go(self)
         if self._charged:
             self.plane.budgets[self.pool].give_back()
         self.plane.recorder.record(self, monotonic())

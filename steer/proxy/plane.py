@@ -19,7 +19,7 @@ from typing import Protocol
 from steer.clock import SystemClock
 from steer.errors import Failure
 from steer.proxy.access_log import AccessLog
-from steer.proxy.admission import Admission
+from steer.proxy.admission import ENDLESS, Admission
 from steer.proxy.arrivals import Arrivals
 from steer.proxy.binding import Binder
 from steer.proxy.client import ClientConnection
@@ -32,6 +32,7 @@ from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.leaving import Leaving
 from steer.proxy.memory import allowed, resident
 from steer.proxy.places import Placing, place
+from steer.proxy.readers import Readers
 from steer.proxy.records import Recorder
 from steer.proxy.sampling import Sampling
 from steer.proxy.served import Served
@@ -113,6 +114,7 @@ class DataPlane:
         self.admission = Admission(self.counters)
         self.connections = self.admission.connections
         self.uploads = Uploads()
+        self.readers = Readers()
         self.memory = allowed(1)
         """Bytes that this process may have."""
         self.behind = 0
@@ -220,7 +222,9 @@ class DataPlane:
         self.deadlines.forget(connection)
 
     def free(self, pool: str) -> int:
-        """Places for requests in this pool, at all of its nodes."""
+        """Places for requests in this pool, at all of its nodes; without end in one that a reload took away."""
+        if pool not in self.pools:
+            return ENDLESS
         settings, nodes = self.pools[pool], self.tables.topology.pools[pool].nodes
         return sum(settings.max_connections - self.load.in_flight[node.index] for node in nodes)
 
@@ -265,6 +269,8 @@ class DataPlane:
         """Ten times a second: deadlines, ramps, overload, the log. `lag`: seconds by which this tick is late."""
         now = self.now = monotonic()
         self.deadlines.sweep(now)
+        for _ in range(self.readers.make_room(self.free, now)):
+            self.admission.refused("slow_reader")
         self._judge_overload(now, lag)
         self.tables.refresh(now)
         for doubt in tuple(self.doubts.values()):

@@ -49,7 +49,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a write's OK means, and what is answered where another site does not confirm it in time."""
+    """What a write's OK means, and what is answered where another site does not confirm it in time.
+
+    `degrade` puts going on first: what cannot be confirmed is local, and a site goes on writing when more writes than
+    `max_pending` wait for another one, which has been away for long.
+    """
 
     acknowledge: Acknowledge = "local"
     on_timeout: Literal["error", "degrade"] = "error"
@@ -193,12 +197,11 @@ class EngineNamespace:
         request_id = request_id_of(change, request)
         wanted = wish or self._promise.acknowledge
         answer = await self._ask(self._space, key, change, asked, request_id)
-        is_over = answer.outcome is Outcome.BEHIND and wanted == "all"
-        if is_over:
+        if answer.outcome is Outcome.BEHIND and (wanted == "all" or self._promise.on_timeout == "degrade"):
             answer = await self._ask(self._unbounded, key, change, asked, request_id)
         if answer.outcome is not Outcome.OK:
             raise self._error(answer, answer.outcome)
-        return answer, await self._acknowledged(key, answer.stamp, wanted, is_over)
+        return answer, await self._acknowledged(key, answer.stamp, wanted)
 
     async def _ask(self, space: Space, key: bytes, change: Change, condition: str, request: bytes) -> Answer:
         async def once(terms: Terms) -> tuple[Outcome, Answer]:
@@ -252,15 +255,14 @@ class EngineNamespace:
 
     # The other sites.
 
-    async def _acknowledged(self, key: bytes, stamp: str, wanted: Acknowledge, is_over: bool) -> Acknowledge:
-        """`is_over`: more writes wait than may, so that this one must not only be local."""
+    async def _acknowledged(self, key: bytes, stamp: str, wanted: Acknowledge) -> Acknowledge:
         if not self._space.peers:
             return "all"
         if wanted == "local":
             return "local"
         if self._confirm and await self._confirm(key, stamp):
             return "all"
-        if self._promise.on_timeout == "degrade" and not is_over:
+        if self._promise.on_timeout == "degrade":
             return "local"
         raise Unconfirmed("another site did not confirm the write in time")
 

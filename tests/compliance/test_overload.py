@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.compliance.place import Place, request
-from tests.kit.client import Client
+from tests.kit.client import Client, Cut
 from tests.kit.edge import RunningEdge, configuration, running_edge
 from tests.kit.origin import OK, Origin, Visit, tell, wait_for, without_body
 
@@ -105,13 +105,17 @@ def test_a_node_that_says_neither_100_nor_anything_else_is_too_slow(place: Place
 
 
 @pytest.fixture(scope="module")
-def shared_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEdge]:
-    folder = tmp_path_factory.mktemp("small")
+def shared_origin() -> Iterator[Origin]:
     with Origin() as origin:
-        tree = configuration({"one": origin.port}, http={}, few={"limits": {"connections": 1, "head_time": "8s"}})
-        tree["pools"]["web"] |= {"max_connections": PLACES, "max_pending": 1}
-        with running_edge(folder, tree) as edge:
-            yield edge
+        yield origin
+
+
+@pytest.fixture(scope="module")
+def shared_small(tmp_path_factory: pytest.TempPathFactory, shared_origin: Origin) -> Iterator[RunningEdge]:
+    tree = configuration({"one": shared_origin.port}, http={}, few={"limits": {"connections": 1, "head_time": "8s"}})
+    tree["pools"]["web"] |= {"max_connections": PLACES, "max_pending": 1}
+    with running_edge(tmp_path_factory.mktemp("small"), tree) as edge:
+        yield edge
 
 
 def test_bodies_that_do_not_come_take_no_more_than_half_of_the_nodes_places(shared_small: RunningEdge) -> None:
@@ -129,6 +133,31 @@ def test_bodies_that_do_not_come_take_no_more_than_half_of_the_nodes_places(shar
         client.socket.close()
     counted = shared_small.admin("/status")["overload"]["refused"]
     assert counted.get("upload", 0) in (0, 2 * PLACES - PLACES // 2)  # told every 100 ms
+
+
+def test_responses_that_are_not_taken_hold_no_more_than_half_of_the_nodes_places(
+    shared_small: RunningEdge, shared_origin: Origin
+) -> None:
+    shared_origin.on("/big", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (16 * MIB) + bytes(16 * MIB))
+    port = shared_small.port()
+    slow = [Client(port, source="127.0.0.66") for _ in range(PLACES)]
+    for client in slow:
+        client.send(request("GET /big HTTP/1.1"))
+    for _ in range(100):
+        if shared_small.admin("/status")["overload"]["refused"].get("slow_reader") == PLACES // 2:
+            break
+        assert not threading.Event().wait(0.1)
+    with Client(port, source=ELSEWHERE) as good:
+        assert good.ask(request("GET / HTTP/1.1")).status == 200
+    taken_whole = [client for client in slow if _takes(client, 16 * MIB)]
+    assert len(taken_whole) == PLACES // 2
+
+
+def _takes(client: Client, size: int) -> bool:
+    """Its response arrives when it begins to read."""
+    with client, suppress(Cut):
+        return len(client.read().body) == size
+    return False
 
 
 def test_at_the_limit_of_connections_one_that_has_long_been_idle_makes_room(shared_small: RunningEdge) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from typing import Any, cast
 
 from tests.scenarios.processes import until
 from tests.scenarios.town import Edge, Tree, configuration, town
-from tests.scenarios.traffic import Connection, Load
+from tests.scenarios.traffic import Answer, Connection, Load
 
 
 def passive(**group: Any) -> Tree:
@@ -57,6 +60,52 @@ async def test_a_move_by_hand_fails_no_request_and_no_other_datacentre_takes_one
             assert (status, output) == (0, "website is at wellington\n")
             await load.wait_for_node("wlg-1", 100)
         assert load.failures == []
+
+
+GRACE = 0.5
+"""Seconds after an acknowledged move until every worker of a busy machine surely knows: more than twice the promise."""
+
+
+class Itinerary:
+    """Where a group was, by wall times: from when on, and from when on surely not any more."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._stays: list[tuple[float, float, str]] = [(0.0, math.inf, "wellington")]
+
+    async def move(self, to: str) -> None:
+        asked = time.time()
+        await self._edge.api("/groups/website/failover", "POST", to=to, reason="back and forth")
+        since, _, at = self._stays.pop()
+        self._stays += [(since, time.time() + GRACE, at), (asked, math.inf, to)]
+
+    def allows(self, answer: Answer) -> bool:
+        """Nowhere is allowed too: the edge's own answers."""
+        there = {at for since, until, at in self._stays if since <= answer.ended and answer.began <= until}
+        return answer.response is None or answer.response.datacentre in {"", *there}
+
+
+async def test_whoever_dies_and_whatever_is_reloaded_nothing_goes_where_the_group_was_once_a_move_is_acknowledged(
+    tmp_path: Path,
+) -> None:
+    with town(tmp_path, passive()) as place:
+        edge = place.edge
+        itinerary = Itinerary(edge)
+        async with Load(edge.port, rate=150, keeps=False) as load:
+            await itinerary.move("auckland")
+            os.kill(edge.workers[0], signal.SIGKILL)
+            await load.wait_for(200)
+            control = edge.control
+            await itinerary.move("wellington")
+            os.kill(control, signal.SIGKILL)
+            await load.wait_for(100)
+            await until(lambda: edge.has_other_control(control), "another control")
+            await edge.wait_for_workers(2)
+            place.origins["wlg-1"].kill()
+            os.kill(edge.process.pid, signal.SIGHUP)
+            await load.wait_for(200)
+        assert load.nodes.keys() >= {"wlg-1", "akl-1"}
+        assert [answer for answer in load.answers if not itinerary.allows(answer)] == []
 
 
 async def bound_to(edge: Edge, datacentre: str) -> str:

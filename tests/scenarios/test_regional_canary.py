@@ -1,7 +1,7 @@
 """`config/regional-canary.yaml` for real: who goes to the secondary region, and who cannot get there by lying.
 
 Ports, certificates and the database of places are the test's own. What it does not ask for is left out of that file:
-sessions and their Redis, plans, and affinity, since every request here stands for another client.
+sessions and their Redis, and plans. Affinity is there: who brings no cookie is a new client.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ from steer.steering.tables import Tables
 from steer.topology import topology
 from tests.kit.places import CALIFORNIA, TEXAS, WELLINGTON, write_database
 from tests.scenarios.town import Town, Tree, free_port, town
-from tests.scenarios.traffic import LOCAL, Connection
+from tests.scenarios.traffic import LOCAL, Connection, Response
 from tests.steering.towns import Request
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "regional-canary.yaml"
@@ -53,7 +54,6 @@ def canary(folder: Path) -> Tree:
         del tree[part]
     for datacentre in tree["datacentres"].values():
         del datacentre["redis"]
-    del tree["services"]["www"]["affinity"]
     tree["edge"] |= {"workers": 1, "state": "state", "reveal": True, "drain": "5s", "log": {"access": "access.log"}}
     tree["listeners"][0] |= {"bind": f"{LOCAL}:{free_port()}", "trusted_proxies": [f"{LOCAL}/32"]}
     tree["admin"]["bind"] = f"{LOCAL}:{free_port()}"
@@ -149,11 +149,34 @@ def test_the_reason_names_the_rule(config: Config) -> None:
 # Over real connections.
 
 
+class Bound(NamedTuple):
+    """A client whose affinity says where it is."""
+
+    client: str
+    cookie: str
+
+
+def cookie_of(answer: Response) -> str:
+    return answer.fields["set-cookie"].partition(";")[0]
+
+
 class Peer:
     """Who connects to the edge, and says for whom it asks."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    async def ask(self, client: str, cookie: str = "") -> Response:
+        fields = {"X-Forwarded-For": client} | ({"Cookie": cookie} if cookie else {})
+        return await self._connection.ask("/", WWW, fields=fields)
+
+    async def bind(self, where: str) -> Bound:
+        """A Californian who has been sent there."""
+        for client in addresses(400, *CALIFORNIANS):
+            answer = await self.ask(client)
+            if answer.datacentre == where:
+                return Bound(client, cookie_of(answer))
+        raise AssertionError(f"none of 400 Californians is {where}")
 
     async def split(self, told: Sequence[str], host: str = WWW) -> Counter[str]:
         """Where requests go that are said to be from these clients, one each."""
@@ -196,6 +219,15 @@ async def test_what_a_stranger_says_of_itself_and_what_a_client_forges_change_no
         assert await proxy.split([f"{forged}, 100.96.0.7" for forged in californians]) == {"east": 150}
 
 
+async def test_a_californian_stays_where_it_was_sent_and_its_cookie_is_good_wherever_it_is(canary_town: Town) -> None:
+    async with peer(canary_town) as proxy:
+        for where in ("east", "west"):
+            client, cookie = await proxy.bind(where)
+            for told in (client, "100.80.0.9", "192.0.2.7") * 5:
+                answer = await proxy.ask(told, cookie)
+                assert (answer.datacentre, answer.reason) == (where, "affinity")
+
+
 async def test_explain_says_which_rule_and_why_none(canary_town: Town) -> None:
     for client, line, rule in (
         (
@@ -217,18 +249,25 @@ async def test_explain_says_which_rule_and_why_none(canary_town: Town) -> None:
 
 
 async def test_the_rule_raised_to_20_percent_at_run_time_moves_californians_alone(canary_town: Town) -> None:
+    async with peer(canary_town) as proxy:
+        bound = await proxy.bind("east")
     change = ("weights", "web-tier", "east=80", "west=20", "--rule", RULE, "--reason", "the canary sings")
     status, _, errors = await canary_town.edge.command(*change)
     assert status == 0, errors
     async with peer(canary_town) as proxy:
         split = await proxy.split(addresses(1200, *CALIFORNIANS))
         assert 0.14 < split["west"] / split.total() < 0.26  # five standard deviations; a tenth would be under 0.14
+        assert {(await proxy.ask(*bound)).datacentre for _ in range(30)} == {"east"}
         assert await proxy.split(addresses(200, *OTHERS, *NOBODY_KNOWS)) == {"east": 200}
 
 
 async def test_east_is_lost_and_west_serves_all(canary_town: Town) -> None:
-    for name in ("east-1", "east-2"):
-        canary_town.origins[name].kill()
     async with peer(canary_town) as proxy:
+        bound = await proxy.bind("east")
+        for name in ("east-1", "east-2"):
+            canary_town.origins[name].kill()
+        moved = await proxy.ask(*bound)
+        assert (moved.status, moved.datacentre) == (200, "west")
+        assert (await proxy.ask(bound.client, cookie_of(moved))).reason == "affinity"
         assert await proxy.split(addresses(120, *CALIFORNIANS, *OTHERS, *NOBODY_KNOWS)) == {"west": 120}
         assert await proxy.split(addresses(10, *OTHERS), WEST_ALONE) == {"west": 10}

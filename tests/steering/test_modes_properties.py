@@ -188,6 +188,49 @@ def test_no_try_ever_reaches_a_datacentre_that_the_group_may_not_use(
     assert answer.name in REFUSALS
 
 
+@given(st.data(), towns(), requests, st.integers(0, 1000))
+def test_nor_does_one_after_the_state_has_changed_since_the_try_before(
+    data: st.DataObject, topology: Topology, facts: dict[str, Any], seed: int
+) -> None:
+    dice, load = random.Random(seed), Load(len(topology.nodes))
+    tables = tables_of(topology, data.draw(snapshots(topology)), now=100.0)
+    request = replace(request_for(tables), **facts)
+    bound = request.bound if request.entry.affinity else None
+    tried: list[Node] = []
+    answer = choose(tables, request, load, 100.0, dice)
+    while isinstance(answer, Verdict):
+        tried.append(answer.node)
+        state = data.draw(snapshots(topology))
+        law = Law(topology, state)
+        answer = choose_next(tables_of(topology, state, now=100.0), request, tried, load, 100.0, dice)
+        if isinstance(answer, Verdict):
+            there = answer.node.datacentre
+            stays = bound is not None and bound.datacentre == there and law.may_stay(there)
+            assert there in law.for_new_clients() or stays
+            assert answer.node not in tried
+            assert not state.nodes[answer.node.name].drained
+            assert not is_strict(request) or (bound is not None and there == bound.datacentre)
+    assert answer.name in REFUSALS
+
+
+@given(st.data(), towns(), st.sampled_from([WELLINGTON, AUCKLAND]))
+def test_a_client_stays_where_it_may_as_long_as_a_node_there_can_take_it(
+    data: st.DataObject, topology: Topology, home: str
+) -> None:
+    topology = with_affinity(topology, data.draw(st.sampled_from(OnLoss)))
+    state = data.draw(snapshots(topology))
+    tables, group = tables_of(topology, state, now=100.0), topology.groups["website"]
+    here = [state.nodes[node.name] for node in topology.nodes if node.datacentre == home]
+    can_take_it = any(status.state is NodeState.SERVING and not status.drained for status in here)
+    is_out = state.groups["website"].datacentres[home].state is DatacentreState.OUT
+    moves_when_out = group.mode is GroupMode.ACTIVE_ACTIVE or group.spill or Law(topology, state).arriving
+    request = replace(request_for(tables), bound=Bound(home, "wlg-1"))
+    answer = choose(tables, request, Load(len(topology.nodes)), 100.0, random.Random(1))
+    if can_take_it and Law(topology, state).may_stay(home) and not (is_out and moves_when_out):
+        assert isinstance(answer, Verdict)
+        assert answer.node.datacentre == home
+
+
 @given(st.data(), towns())
 def test_the_shares_of_a_plan_and_of_each_rule_sum_to_100_percent(data: st.DataObject, topology: Topology) -> None:
     plan = tables_of(topology, data.draw(snapshots(topology)), now=100.0).plan("website", "web")

@@ -189,7 +189,7 @@ async def test_acknowledge_all_is_confirmed_or_says_that_it_is_not(
 async def test_beyond_max_pending_only_a_write_that_every_site_confirms_is_taken(
     servers: tuple[RedisServer, RedisServer],
 ) -> None:
-    async with two_sites(servers, Promise("local", "degrade", 0.3), max_pending=2) as two:
+    async with two_sites(servers, Promise("local", "error", 0.3), max_pending=2) as two:
         one, _ = two.web
         two.line.cut()
         await one.put(b"a", b"1", 60)
@@ -198,6 +198,19 @@ async def test_beyond_max_pending_only_a_write_that_every_site_confirms_is_taken
             await one.put(b"c", b"1", 60)
         with pytest.raises(Unconfirmed):
             await one.put(b"d", b"1", 60, acknowledge="all")
+
+
+async def test_where_going_on_comes_first_a_site_writes_on_beyond_max_pending(
+    servers: tuple[RedisServer, RedisServer],
+) -> None:
+    async with two_sites(servers, Promise("local", "degrade", 0.3), max_pending=2) as two:
+        one, other = two.web
+        two.line.cut()
+        for n in range(5):
+            assert (await one.put(b"%d" % n, b"x", 60)).acknowledged == "local"
+        assert (await one.put(b"all", b"x", 60, acknowledge="all")).acknowledged == "local"
+        two.line.mend()
+        await until(lambda: holds(other, b"all", b"x"), "what was written meanwhile is at the other site")
 
 
 async def test_a_planned_move_loses_nothing_fence_barrier_and_back(
