@@ -202,7 +202,6 @@ TESTED_BY = {
     "store/scripting": "tests/store/test_writes.py",
     "store/status": "tests/store/replication/test_two_sites.py",
     "store/timing": "tests/store/test_namespace.py",
-    "worker": "tests/demo/test_show.py",
 }
 
 
