@@ -11,9 +11,10 @@ An old Redis that does not answer makes a miss, and a line of the log.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,6 +131,12 @@ class AdoptingNamespace:
         if record is None and await self._adopt(key):
             record = await self._inner.get(key)
         return record
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        found = dict(zip(keys, await self._inner.get_all(keys), strict=True))
+        missed = [key for key, record in found.items() if record is None]
+        found.update(zip(missed, await asyncio.gather(*map(self.get, missed)), strict=True))
+        return [found[key] for key in keys]
 
     async def put(
         self,

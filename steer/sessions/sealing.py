@@ -141,7 +141,11 @@ class SealedNamespace:
 
     async def get(self, key: bytes) -> Record | None:
         record = await self._inner.get(await self._name(key))
-        return self._open(key, record) if record is not None else None
+        return self._open_if(key, record)
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        records = await self._inner.get_all([await self._name(key) for key in keys])
+        return list(map(self._open_if, keys, records))
 
     async def put(
         self,

@@ -192,6 +192,9 @@ class Engine(Protocol):
 
     async def read(self, space: Space, key: bytes) -> Reading: ...
 
+    async def read_all(self, space: Space, keys: Sequence[bytes]) -> list[Reading]:
+        """In one round trip."""
+
     async def scan(self, space: Space, bucket: int, cursor: int, match: bytes, count: int) -> tuple[int, list[bytes]]:
         """Keys of live records of one bucket."""
 

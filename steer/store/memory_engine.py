@@ -5,6 +5,8 @@ Every change is decided, logged, and then done, in that order; see `memory_shelf
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from steer.store.engine import (
     Answer,
     Change,
@@ -77,6 +79,9 @@ class MemoryEngine(MemoryReplication):
         state = bucket.kept(key).state
         is_ahead = state.deadline.ms > max(now, parts_of(bucket.clock).ms)
         return Reading(now, bucket.clock, state if is_ahead else None)
+
+    async def read_all(self, space: Space, keys: Sequence[bytes]) -> list[Reading]:
+        return [await self.read(space, key) for key in keys]
 
     async def scan(self, space: Space, bucket: int, cursor: int, match: bytes, count: int) -> tuple[int, list[bytes]]:
         """The whole bucket at once: so nothing can move between two calls."""

@@ -6,7 +6,7 @@ Times are seconds; a deadline is wall time, seconds since 1970, by the clock of 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -61,6 +61,9 @@ class Namespace(Protocol):
 
     async def get(self, key: bytes) -> Record | None:
         """The live record. Never one that has expired or was deleted."""
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        """In their order, for the price of one round trip. What one of them raises is raised for all."""
 
     async def put(
         self,

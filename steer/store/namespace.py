@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1
 from typing import Literal, NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from steer.store.engine import (
     Outcome,
     Put,
     PutFields,
+    Reading,
     Terms,
     Touch,
 )
@@ -99,7 +100,19 @@ class EngineNamespace:
         """As `get`, and what the engine knows where there is no live record."""
         check_key(key)
         sent = self._timing.now_ms()
-        reading = await answered(self._engine.read(self._space, key))
+        return self._looked(await answered(self._engine.read(self._space, key)), sent)
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        return [look.record for look in await self.look_all(keys)]
+
+    async def look_all(self, keys: Sequence[bytes]) -> list[Look]:
+        for key in keys:
+            check_key(key)
+        sent = self._timing.now_ms()
+        readings = await answered(self._engine.read_all(self._space, keys))
+        return [self._looked(reading, sent) for reading in readings]
+
+    def _looked(self, reading: Reading, sent: int) -> Look:
         self._timing.check(reading.engine_ms, sent, reading.clock)
         if reading.state is None:
             return Look(None, NEVER, reading.clock == NEVER[:17])

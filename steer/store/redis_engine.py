@@ -52,9 +52,11 @@ class RedisEngine(RedisBulk):
         return answer_of(await self._link.run(name, keys, (*common(space, key, terms), *own)))
 
     async def read(self, space: Space, key: bytes) -> Reading:
-        prefix = space.prefix(space.bucket_of(key))
-        now, clock, flat = await self._link.run("read", (prefix + b"r:" + key, prefix + b"m"), ())
-        return Reading(int(now), clock.decode(), state_of(flat))
+        return reading_of(await self._link.run("read", read_keys(space, key), ()))
+
+    async def read_all(self, space: Space, keys: Sequence[bytes]) -> list[Reading]:
+        calls = [(read_keys(space, key), ()) for key in keys]
+        return [reading_of(reply) for reply in await self._link.run_all("read", calls)]
 
     async def scan(self, space: Space, bucket: int, cursor: int, match: bytes, count: int) -> tuple[int, list[bytes]]:
         prefix = space.prefix(bucket)
@@ -203,6 +205,16 @@ def ttl_of(ttl_ms: int | None) -> Arg:
 
 def pairs(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
     return tuple(part for pair in fields.items() for part in pair)
+
+
+def read_keys(space: Space, key: bytes) -> tuple[bytes, bytes]:
+    prefix = space.prefix(space.bucket_of(key))
+    return prefix + b"r:" + key, prefix + b"m"
+
+
+def reading_of(reply: Reply) -> Reading:
+    now, clock, flat = reply
+    return Reading(int(now), clock.decode(), state_of(flat))
 
 
 def answer_of(reply: Reply) -> Answer:

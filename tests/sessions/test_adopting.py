@@ -81,6 +81,14 @@ async def test_a_hash_is_taken_in_and_one_that_would_live_for_ever_lives_as_long
     assert found.deadline <= SystemClock().wall() + 3600
 
 
+async def test_of_many_that_are_asked_for_at_once_those_are_taken_in_that_are_not_here(move: Move) -> None:
+    await move.namespace.put(b"here", b"1", 60)
+    move.old.set("there", b"2", px=60_000)
+    found = await move.namespace.get_all([b"there", b"here", b"nowhere", b"there"])
+    assert [record and record.value for record in found] == [b"2", b"1", None, b"2"]
+    assert move.namespace.adopted == 1
+
+
 async def test_what_is_no_session_is_none(move: Move) -> None:
     move.old.rpush("sid", "a")
     assert await move.namespace.get(b"sid") is None

@@ -69,6 +69,7 @@ async def test_what_is_put_comes_back_and_the_engines_file_never_sees_it(engine:
     assert plain.value == b"plaintext"
     assert fields is not None
     assert fields.value == {b"name": b"plaintext", b"more": b"plaintext"}
+    assert await edge.get_all([b"h", b"none", b"k"]) == [fields, None, plain]
     assert b"name" in held_by(log)
     assert b"plain" not in held_by(log)
 

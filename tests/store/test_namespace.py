@@ -49,6 +49,15 @@ async def test_the_life_of_a_session(web: Namespace) -> None:
     assert not await web.touch(KEY, 60.0)
 
 
+async def test_many_are_read_at_once_in_the_order_that_they_are_asked_for(web: Namespace) -> None:
+    await web.put(KEY, b"hello", 60.0)
+    await web.put_fields(b"cart", {b"tea": b"2"}, (), 60.0)
+    records = await web.get_all([b"cart", b"none", KEY, KEY])
+    assert [record and record.value for record in records] == [{b"tea": b"2"}, None, b"hello", b"hello"]
+    with pytest.raises(TooLarge):
+        await web.get_all([KEY, b"k" * 1025])
+
+
 async def test_what_is_put_absent_or_at_a_stamp_is_refused_with_what_is_there(web: Namespace) -> None:
     first = await web.put(KEY, b"one", 60.0, condition="absent")
     with pytest.raises(Conflict) as refused:

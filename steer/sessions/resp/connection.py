@@ -2,9 +2,10 @@
 
     data_received -> parser -> [one task for what has come] -> table.run -> replies in one write
 
-Commands run one after the other, as a pipeline is promised. There is one task for each batch of commands and none for
-a command; while a batch runs and enough waits behind it, the transport is not read. A client that does not read its
-replies stops its own commands. What takes too long is ended by the door's sweep (`expire`), not by timers.
+Commands run one after the other, as a pipeline is promised; GETs in a row, which change nothing, go together.
+There is one task for each batch of commands and none for a command; while a batch runs and enough waits behind it, the
+transport is not read. A client that does not read its replies stops its own commands. What takes too long is ended by
+the door's sweep (`expire`), not by timers.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from steer.sessions.resp import table
-from steer.sessions.resp.answering import UNAVAILABLE, answer_of
+from steer.sessions.resp import strings, table
+from steer.sessions.resp.answering import answer_of
 from steer.sessions.resp.command import Refusal, Words
 from steer.sessions.resp.parser import LIMITS, STRANGERS, Malformed, Parser
 from steer.sessions.resp.replies import error, shown
@@ -38,6 +39,9 @@ FLUSH_AT = 64 * 1024
 TURN = 128
 """Commands in a row before others have their turn: about 2 ms where the store answers from memory."""
 
+READS_TOGETHER = 16
+"""GETs of one pipeline that are asked for at once: 4 MiB of the largest values."""
+
 COMMAND_TIME = 10.0
 """Seconds that a command may take to arrive, and a client to log in. Libraries write a command at once."""
 
@@ -47,6 +51,7 @@ WRITE_TIME = 30.0
 TOO_SLOW = error("ERR Protocol error: a command must arrive within 10 seconds")
 NO_ROOM = error("ERR the session door holds too many bytes for its clients, try again")
 BROKEN = error("ERR internal error of the session door")
+T = TypeVar("T")
 
 
 class Connection(asyncio.Protocol):
@@ -121,31 +126,63 @@ class Connection(asyncio.Protocol):
         replies: list[bytes] = []
         size = turns = 0
         while words is not None:
-            reply = await self._reply(words)
-            replies.append(reply)
-            size += len(reply)
-            turns += 1
-            if size > FLUSH_AT or turns % TURN == 0:
+            last: list[bytes] = []
+            following = None
+            if strings.is_read(words) and self.session.space is not None and self.session.transaction is None:
+                reads, following = self._more_reads(words, last)
+                said = await self._reply_to_reads(reads)
+            else:
+                said = [await self._reply(words)]
+            replies += said + last
+            size += sum(map(len, said))
+            turns += len(said)
+            if size > FLUSH_AT or turns >= TURN:
                 await self._flush(replies)
-                size = 0
-            words = None if self.session.leaving else self._next(replies)
+                size = turns = 0
+            words = following or (None if last or self.session.leaving else self._next(replies))
         self.transport.write(b"".join(replies))
         self._end_batch()
+
+    def _more_reads(self, words: Words, last: list[bytes]) -> tuple[list[Words], Words | None]:
+        """The GETs that came with this one, and the command behind them. `last` takes what `_next` has to say."""
+        reads = [words]
+        following = self._next(last)
+        while following is not None and len(reads) < READS_TOGETHER and strings.is_read(following):
+            reads.append(following)
+            following = self._next(last)
+        return reads, following
+
+    async def _reply_to_reads(self, reads: list[Words]) -> list[bytes]:
+        """One question to the store. What is wrong with one of them is answered to that one alone."""
+        if len(reads) > 1:
+            try:
+                return await self._patiently(strings.get_all(self.session, reads))
+            except EngineDown as failure:
+                return [self._refused(failure) for _ in reads]
+            except (Refusal, StoreError):
+                pass  # asked one by one, it shows which of them that is
+            except Exception:
+                logger.exception("GET broke")
+                return [BROKEN for _ in reads]
+        return [await self._reply(words) for words in reads]
 
     async def _reply(self, words: Words) -> bytes:
         try:
             reply = table.run(self.session, words)
-            if reply.__class__ is not bytes:
-                reply = await self._patiently(reply)  # type: ignore[arg-type]
+            if not isinstance(reply, bytes):
+                reply = await self._patiently(reply)
         except (Refusal, StoreError) as failure:
-            self.door.count(failure)
-            return answer_of(failure)
+            return self._refused(failure)
         except Exception:
             logger.exception("command %s broke", shown(words[0]))
             return BROKEN
         return reply
 
-    async def _patiently(self, reply: Awaitable[bytes]) -> bytes:
+    def _refused(self, failure: Refusal | StoreError) -> bytes:
+        self.door.count(failure)
+        return answer_of(failure)
+
+    async def _patiently(self, reply: Awaitable[T]) -> T:
         """Until the sweep gives up on it: a store that hangs costs a client `patience`, never more."""
         self._watch(self.door.patience)
         self._is_asking = True
@@ -156,8 +193,7 @@ class Connection(asyncio.Protocol):
                 raise
             self._is_given_up = False
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
-            self.door.count(EngineDown("no answer in time"))
-            return UNAVAILABLE
+            raise EngineDown("no answer in time") from None
         finally:
             self._is_asking = False
             self.deadline = inf

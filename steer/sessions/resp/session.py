@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from steer.clock import Clock
 from steer.sessions.access import Access
 from steer.sessions.resp.command import Command, Words
 from steer.sessions.space import Records, Space
+from steer.store.model import Record
 
 Facts = Mapping[str, str | int | float]
 
@@ -74,6 +75,12 @@ class Session:
         if self.draft is not None:
             return self.draft
         return self.home.of(key)
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        """The records of the keys, in their order."""
+        if self.draft is not None:
+            return [await self.draft.get(key) for key in keys]
+        return await self.home.get_all(keys)
 
     @property
     def home(self) -> Space:

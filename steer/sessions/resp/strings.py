@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from steer.sessions.resp.arguments import TIMES, ttl_option
@@ -19,6 +18,8 @@ MOST_REPLY = 16 * 1024 * 1024
 
 AT_ONCE = 64
 """Reads of one MGET under way: enough to fill a round trip to the engine."""
+
+GET = (b"GET", b"get")
 
 
 @dataclass(slots=True)
@@ -57,6 +58,17 @@ async def get(session: Session, words: Words) -> bytes:
     if record is not None and record.value.__class__ is bytes:
         return bulk(record.value)
     return bulk_or_null(plain_of(record), session.protocol)
+
+
+def is_read(words: Words) -> bool:
+    """A plain GET: several in a row are asked for together."""
+    return len(words) == 2 and words[0] in GET
+
+
+async def get_all(session: Session, several: Sequence[Words]) -> list[bytes]:
+    """The replies to several GETs, or what one of them raises."""
+    records = await session.get_all([words[1] for words in several])
+    return [bulk_or_null(plain_of(record), session.protocol) for record in records]
 
 
 def set_(session: Session, words: Words) -> Awaitable[bytes]:
@@ -158,7 +170,7 @@ async def mget(session: Session, words: Words) -> bytes:
     total = 0
     for start in range(1, len(words), AT_ONCE):
         keys = words[start : start + AT_ONCE]
-        for record in await asyncio.gather(*(session.of(key).get(key) for key in keys)):
+        for record in await session.get_all(keys):
             value = record.value if record is not None and isinstance(record.value, bytes) else None
             replies.append(bulk_or_null(value, session.protocol))
             total += len(replies[-1])

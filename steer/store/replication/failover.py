@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from steer.store.errors import EngineDown, Indeterminate, Unconfirmed
 from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Written
-from steer.store.namespace import EngineNamespace, answered
+from steer.store.namespace import EngineNamespace, Look, answered
 from steer.store.replication.standing import Standing, Where
 
 PEER_TIME = 0.7
@@ -51,10 +51,28 @@ class FailoverNamespace:
         except EngineDown:
             self._standing.lost()
             return await answered(self._elsewhere(lambda it: it.get(key)))
-        if self._standing.is_settling or (found.is_cold and found.record is None):
-            other = await self._opinion(key)
-            return other if other and other.stamp > found.stamp else found.record
-        return found.record
+        return await self._settled(key, found) if self._is_doubtful(found) else found.record
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        if self._standing.where is not Where.HOME:
+            return await answered(self._elsewhere(lambda it: it.get_all(keys)))
+        try:
+            found = await self._home.look_all(keys)
+        except EngineDown:
+            self._standing.lost()
+            return await answered(self._elsewhere(lambda it: it.get_all(keys)))
+        if any(map(self._is_doubtful, found)):
+            return list(await asyncio.gather(*map(self._settled, keys, found)))
+        return [look.record for look in found]
+
+    def _is_doubtful(self, found: Look) -> bool:
+        return self._standing.is_settling or (found.is_cold and found.record is None)
+
+    async def _settled(self, key: bytes, found: Look) -> Record | None:
+        if not self._is_doubtful(found):
+            return found.record
+        other = await self._opinion(key)
+        return other if other and other.stamp > found.stamp else found.record
 
     async def put(
         self,

@@ -244,6 +244,7 @@ async def test_an_engine_that_hangs_costs_the_first_request_and_then_nobody_wait
         try:
             assert await timed(lambda: holds(one, b"sid", b"x")) < 1.0
             assert await timed(lambda: holds(one, b"sid", b"x")) < 0.2
+            assert [record and record.value for record in await one.get_all([b"sid", b"none"])] == [b"x", None]
             await one.put(b"sid", b"y", 60)
             assert await holds(other, b"sid", b"y")
             with pytest.raises((EngineDown, Late)):
@@ -278,6 +279,7 @@ async def test_an_engine_that_lost_all_its_data_serves_the_peers_and_gets_them_b
         servers[0].kill()
         shutil.rmtree(servers[0].folder / "appendonlydir")
         servers[0].start()
+        assert {record and record.value for record in await one.get_all(keys)} == {b"x"}
         assert all([await holds(one, key, b"x") for key in keys])
         bare = engine_at(servers[0].url)
         space = Space("web", 1, (2,), max_lifetime=3600.0, buckets=16)
