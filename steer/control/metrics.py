@@ -15,18 +15,16 @@ from steer.control.counts import Counts, Gauges, Overload
 from steer.control.histogram import Histogram
 from steer.control.live import Live
 from steer.control.samples import Samples
-from steer.steering.model import NodeState, Snapshot, Topology
+from steer.steering.model import NodeState, Outcome, Snapshot, Topology
 from steer.steering.standby import cold_nodes
 
 PHASES = ("connect", "response_head")
 """Of `steer_phase_seconds`; the phase `total` is `steer_request_seconds`."""
 
-REASONS = frozenset(
-    {
-        *("weights", "pinned", "trial", "ramp", "held", "try_all", "no_weight_left", "avoided", "busy"),
-        *("retry_same_datacentre", "retry_other_datacentre", "no_node", "no_node_here", "not_allowed"),
-    }
+RETRIES = frozenset(
+    (*(outcome.value for outcome in Outcome), *(f"status_{status}" for status in range(500, 600)), "moved")
 )
+"""Why another node was tried: how a try ended, the status that it gave, or that the group had moved while it waited."""
 REFUSALS = {
     "overload": "connections, while the worker has more to do than it can",
     "request": "requests, likewise",
@@ -132,7 +130,7 @@ class Totals:
             requests[(*names, _known(datacentre, known.datacentres), _listed(code_class, CODE_CLASSES))] += n
         retries: Counter[str] = Counter()
         for reason, n in counts.retries.items():
-            retries[_listed(reason, REASONS)] += n
+            retries[_listed(reason, RETRIES)] += n
         refused: Counter[str] = Counter()
         for reason, n in counts.refused.items():
             refused[_listed(reason, REFUSALS)] += n

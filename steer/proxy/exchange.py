@@ -43,6 +43,7 @@ from steer.proxy.upstream.connection import UpstreamConnection
 from steer.proxy.websocket import is_accepted
 from steer.steering.choose import choose, choose_next
 from steer.steering.model import Bound, Node, Outcome, Place, Refusal, Route, Verdict
+from steer.steering.permission import may_still_go
 from steer.steering.retries import IDEMPOTENT, is_free, is_retry_allowed, is_status_retried
 from steer.steering.tables import HostEntry
 
@@ -252,7 +253,10 @@ class Exchange:
         else:
             self._say_stale(True)
         self.try_at = self.plane.now = monotonic()
-        self._connect()
+        if may_still_go(self.plane.tables, self, self.verdict):
+            self._connect()
+        else:
+            self._go_elsewhere()
 
     def _forget_arrival(self) -> None:
         if self.plane.arrivals is not None:
@@ -295,9 +299,18 @@ class Exchange:
 
     def on_connection(self, connection: UpstreamConnection) -> None:
         """The pool has a connection for us."""
+        if not may_still_go(self.plane.tables, self, self.verdict):
+            self.plane.upstreams[self.verdict.node.index].hand_on(connection)
+            self._go_elsewhere()
+            return
         self.connect_s = monotonic() - self.try_at
         self.plane.counters.connect.observe(self.connect_s)
         self._send_head(connection)
+
+    def _go_elsewhere(self) -> None:
+        """While it waited its group has left this datacentre, or that drains: nothing was sent."""
+        if not self._try_next("moved", free=True):
+            self.answer(self._name(NO_NODE))
 
     def on_connect_failure(self, failure: Failure, outcome: Outcome) -> None:
         """No connection: nothing was sent."""

@@ -64,7 +64,7 @@ async def count_something(admin: RunningAdmin) -> None:
             "requests": [["www", "website", "wellington", "2xx", 5]],
             "seconds": {"total": seconds, "connect": seconds, "response_head": seconds},
             "upstream": {"wlg-1": seconds},
-            "retries": {"retry_other_datacentre": 1},
+            "retries": {"status_503": 1},
             "refused": {"penalty": 3, "a reason of nobody": 2},
             "arrivals": {"brought": 6},
             "gauges": {"connections": 7, "in_flight": {}, "overload": {"level": 1, "lag": 0.75, "memory": 0.5}},
@@ -99,7 +99,7 @@ async def test_the_numbers_are_those_that_were_counted(admin: RunningAdmin) -> N
     assert value(families, "steer_request_seconds_sum") == 0.0125
     assert value(families, "steer_request_seconds_count") == 5
     assert value(families, "steer_upstream_seconds_count", node="akl-1") == 0
-    assert value(families, "steer_retries_total", reason="retry_other_datacentre") == 1
+    assert value(families, "steer_retries_total", reason="status_503") == 1
     assert value(families, "steer_tls_handshakes_total", version="TLSv1.3", resumed="true") == 4
     assert value(families, "steer_connections") == 7
     assert value(families, "steer_session_arrivals_total", result="brought") == 6

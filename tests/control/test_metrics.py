@@ -31,12 +31,12 @@ def test_what_two_workers_counted_adds_up() -> None:
     found = totals()
     for worker in (0, 1):
         requests = [["www", "website", "wellington", "2xx", 3], ["www", "website", "auckland", "5xx", 1]]
-        found.add({"worker": worker, "requests": requests, "retries": {"retry_other_datacentre": 2}})
+        found.add({"worker": worker, "requests": requests, "retries": {"refused": 2}})
     assert found.requests == {
         ("www", "website", "wellington", "2xx"): 6,
         ("www", "website", "auckland", "5xx"): 2,
     }
-    assert found.retries == {"retry_other_datacentre": 4}
+    assert found.retries == {"refused": 4}
 
 
 def test_gauges_are_what_is_now_and_go_with_their_worker() -> None:
@@ -81,13 +81,13 @@ def test_names_that_nobody_configured_do_not_become_labels() -> None:
         {"worker": 0, "seconds": {"total": [1, 2, 3]}},
         {"worker": 0, "upstream": {"wlg-1": [float("nan")] * (BUCKETS + 1)}},
         {"worker": 0, "gauges": {"connections": "many"}},
-        {"worker": 0, "retries": {"weights": 1.5}},
+        {"worker": 0, "retries": {"refused": 1.5}},
     ],
 )
 def test_a_message_of_another_shape_is_refused_and_nothing_of_it_counted(wrong: dict[str, Any]) -> None:
     found = totals()
     with pytest.raises(ValueError, match="validation error"):
-        found.add({"requests": [["www", "website", "wellington", "2xx", 1]], "retries": {"weights": 1}, **wrong})
+        found.add({"requests": [["www", "website", "wellington", "2xx", 1]], "retries": {"refused": 1}, **wrong})
     assert not found.requests
     assert not found.retries
 

@@ -32,6 +32,7 @@ from steer.steering.model import (
     Verdict,
     When,
 )
+from steer.steering.permission import may_still_go
 from tests.steering.towns import (
     AUCKLAND,
     WELLINGTON,
@@ -186,6 +187,25 @@ def test_no_try_ever_reaches_a_datacentre_that_the_group_may_not_use(
         tried.append(answer.node)
         answer = choose_next(tables, request, tried, load, 100.0, dice)
     assert answer.name in REFUSALS
+
+
+@given(st.data(), towns(), requests)
+def test_what_waited_goes_on_where_it_may_and_nowhere_else(
+    data: st.DataObject, topology: Topology, facts: dict[str, Any]
+) -> None:
+    tables, load = tables_of(topology, data.draw(snapshots(topology)), now=100.0), Load(len(topology.nodes))
+    request = replace(request_for(tables), **facts)
+    verdict = choose(tables, request, load, 100.0, random.Random(1))
+    if not isinstance(verdict, Verdict):
+        return
+    assert may_still_go(tables, request, verdict)
+    later = data.draw(snapshots(topology))
+    if may_still_go(tables_of(topology, later, now=100.0), request, verdict):
+        law, there = Law(topology, later), verdict.node.datacentre
+        bound = request.bound if request.entry.affinity else None
+        stays = bound is not None and bound.datacentre == there and law.may_stay(there)
+        is_proof = verdict.reason in ("trickle", "trial") and law.may_trickle(there)
+        assert there in law.for_new_clients() or stays or is_proof
 
 
 @given(st.data(), towns(), requests, st.integers(0, 1000))

@@ -105,6 +105,14 @@ class NodePool:
         else:
             connection.close()
 
+    def hand_on(self, connection: UpstreamConnection) -> None:
+        """Who was to have it goes elsewhere. In the next turn, since the next in the queue may do the same."""
+        asyncio.get_running_loop().call_soon(self._hand_on, connection)
+
+    def _hand_on(self, connection: UpstreamConnection) -> None:
+        if not connection.lost and not connection.transport.is_closing():
+            self.put(connection)
+
     def discard(self, connection: UpstreamConnection) -> None:
         """It is no longer to be used, though it is still open."""
         if connection in self._idle:
