@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from steer.control.asking import known
 from steer.errors import Unacceptable
+from steer.proxy.http.cookies import cookie
 from steer.steering.hosts import HostEntry
 from steer.steering.model import NOWHERE, Bound, Place
 from steer.steering.tables import Tables
@@ -40,13 +41,13 @@ class AskedFacts:
     key: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     """By name in lower case."""
-    cookies: Mapping[str, str] = field(default_factory=dict)
 
     def field(self, name: str) -> str | None:
         return self.fields.get(name)
 
     def cookie(self, name: str) -> str | None:
-        return self.cookies.get(name)
+        value = cookie([f"cookie:{self.fields.get('cookie', '')}".encode()], name.encode())
+        return value.decode() if value is not None else None
 
 
 def asked_facts(

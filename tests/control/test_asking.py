@@ -5,7 +5,9 @@ import math
 import pytest
 
 from steer.control import asking
+from steer.control.asked import AskedFacts
 from steer.errors import Unacceptable
+from steer.steering.hosts import HostEntry
 from tests.control.keeping import topology
 
 PLACES = topology()
@@ -79,3 +81,10 @@ def test_an_expiry_lies_ahead(expires_in: float) -> None:
     assert asking.expiry(1000.0, None) is None
     with pytest.raises(Unacceptable, match="expires_in"):
         asking.expiry(1000.0, expires_in)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"), [({}, None), ({"cookie": "a=1; who=tüi"}, "tüi"), ({"cookie": "nobody=1"}, None)]
+)
+def test_who_asks_may_bring_cookies(fields: dict[str, str], found: str | None) -> None:
+    assert AskedFacts(HostEntry("www", "website", ()), "web", "192.0.2.1", fields=fields).cookie("who") == found
