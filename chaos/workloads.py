@@ -85,13 +85,13 @@ async def operate(load: Load, client: str, f: str, key: str, site: int, dice: Ra
 
 
 async def registers(client: Client) -> None:
-    """Plain values that everybody overwrites."""
-    mode = client.mode()
-    key = f"reg:{mode}:{client.dice.randrange(REGISTERS)}"
-    if client.dice.random() < 0.4:
+    """Plain values that everybody overwrites; and one in four that nobody does, so that nothing can hide its loss."""
+    mode, value, chance = client.mode(), client.value(), client.dice.random()
+    key = f"reg:{mode}:{value if chance < 0.25 else client.dice.randrange(REGISTERS)}"
+    if chance > 0.6:
         await client.do("get", key, site=client.anywhere())
     else:
-        await client.do("put", key, site=client.anywhere(), value=client.value(), ttl=LONG, acknowledge=mode)
+        await client.do("put", key, site=client.anywhere(), value=value, ttl=LONG, acknowledge=mode)
 
 
 async def life_cycle(client: Client) -> None:
