@@ -134,7 +134,7 @@ def expired(e: Evidence) -> Iterator[Breach]:
         for read in (*(op for op in ops if op.f == "get"), *e.last_by_cell[key, ""]):
             if read.seen is None or read.outcome != "ok":
                 continue
-            end = max((op.ended + op.ttl for op in living if op.began < read.ended), default=0.0)
+            end = max((op.ended + op.ttl for op in living if op.began < read.ended), default=read.began)
             if read.began > end + EXPIRED + e.offset(0.0, read.ended):
                 yield Breach("expired", key, f"{read.seen} was served {read.began - end:.1f} s after its end")
 

@@ -172,10 +172,14 @@ class RedisLink:
             settle(answer, EngineDown(f"{self._place} does not answer"))
 
     async def _once_or_twice(self, commands: Sequence[Command]) -> list[Reply]:
+        """An engine that cannot be reached for the second time may still have done what it was sent the first time."""
         try:
             return await self._exchange(self._pool, commands)
-        except Broken:
-            return await self._exchange(self._pool, commands)
+        except Broken as broken:
+            try:
+                return await self._exchange(self._pool, commands)
+            except EngineDown as down:
+                raise Indeterminate(f"{broken.message}; {down.message}") from down
 
     async def _exchange(self, pool: ConnectionPool, commands: Sequence[Command]) -> list[Reply]:
         connection = await self._connect(pool)

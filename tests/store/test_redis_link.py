@@ -70,6 +70,20 @@ async def test_a_connection_that_the_engine_ended_is_made_anew(real: RedisEngine
     assert await value(real, KEY) == b"x"
 
 
+async def test_a_write_that_an_engine_took_before_it_went_away_is_not_called_refused() -> None:
+    async def take_it_and_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"SET\r\n" not in (heard := await reader.read(1000)):
+            writer.write(b"+OK\r\n" * heard.count(b"*"))
+        engine.close()
+        writer.close()
+
+    engine = await asyncio.start_server(take_it_and_go, "127.0.0.1", 0)
+    link = RedisLink(RedisPlace(f"redis://127.0.0.1:{engine.sockets[0].getsockname()[1]}/0"))
+    with pytest.raises(Indeterminate, match=r"broke.*cannot be reached"):
+        await link.call("SET", KEY, b"x")
+    await link.close()
+
+
 async def test_an_engine_that_hangs_costs_the_first_300_ms_and_the_next_nothing(
     real: RedisEngine, server: RedisServer, clock: ManualClock
 ) -> None:

@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from steer.store.errors import EngineDown, Indeterminate, Unconfirmed
+from steer.store.errors import EngineDown, Indeterminate, StoreError, Unconfirmed
 from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Written
 from steer.store.namespace import EngineNamespace, Look, answered
 from steer.store.replication.standing import Standing, Where
@@ -152,11 +152,21 @@ class FailoverNamespace:
                 raise
             except EngineDown:
                 self._standing.lost()
-            except Indeterminate:
+            except Indeterminate as unknown:
                 self._standing.lost()
                 if not may_repeat:
                     raise
+                return await self._once_more(use, unknown)
         return await self._elsewhere(use)
+
+    async def _once_more(self, use: Use[T], unknown: Indeterminate) -> T:
+        """What the own engine may have done already: a peer that refuses it does not make that undone."""
+        try:
+            return await self._elsewhere(use)
+        except Indeterminate:
+            raise
+        except StoreError as refused:
+            raise Indeterminate(f"{unknown.message}; {refused.message}") from refused
 
     async def _elsewhere(self, use: Use[T]) -> T:
         error: EngineDown | Indeterminate = EngineDown("no engine answers, of this site or of another")

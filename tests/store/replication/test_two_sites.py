@@ -15,7 +15,7 @@ import pytest
 
 from steer.clock import SystemClock
 from steer.store.engine import Engine
-from steer.store.errors import EngineDown, Fenced, Late, StoreError, Unconfirmed
+from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError, Unconfirmed
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
 from steer.store.model import Namespace
@@ -255,6 +255,19 @@ async def test_an_engine_that_hangs_costs_the_first_request_and_then_nobody_wait
         assert await holds(one, b"sid", b"y")
         await one.put(b"sid", b"z", 60)
         await until(lambda: holds(other, b"sid", b"z"), "the last write at 2")
+
+
+async def test_a_write_that_this_site_may_have_is_not_called_refused_because_the_peer_refuses_it(
+    servers: tuple[RedisServer, RedisServer],
+) -> None:
+    async with two_sites(servers) as two:
+        two.line.cut()
+        servers[0].pause()
+        try:
+            with pytest.raises(Indeterminate):
+                await two.web[0].put(b"sid", b"x", 60)
+        finally:
+            servers[0].go_on()
 
 
 async def timed(asked: Callable[[], Awaitable[bool]]) -> float:
