@@ -37,9 +37,13 @@ SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Milliseconds and MiB. `flood`: what became of its connections; `refused`: what steer says of it."""
+    """Milliseconds and MiB. `flood`: what became of its connections; `refused`: what steer says of it.
+
+    `load`: the machine's, of the minute before. More than 1 or so is others' work, and times say little then.
+    """
 
     kind: str
+    load: float
     quiet_p99: float
     p50: float
     p99: float
@@ -106,6 +110,7 @@ class Peak:
 
 def measure(kind: str, seconds: int) -> Result:
     """On a fresh edge: what one flood leaves behind must not count for the next."""
+    load = round(os.getloadavg()[0], 1)
     with edge(1, "0", 1) as found:
         good(found.tls, 1.0)
         quiet = good(found.tls, max(3.0, seconds / 2))
@@ -118,6 +123,7 @@ def measure(kind: str, seconds: int) -> Result:
         time.sleep(SETTLE_S)
         return Result(
             kind=kind,
+            load=load,
             quiet_p99=round(quiet.quantile_ms(0.99), 2),
             p50=round(beside.quantile_ms(0.5), 2),
             p99=round(beside.quantile_ms(0.99), 2),
@@ -134,7 +140,9 @@ def measure(kind: str, seconds: int) -> Result:
 def row(result: Result) -> str:
     flood = ", ".join(f"{n} {what}" for what, n in result.flood.items())
     said = ", ".join(f"{n} {what}" for what, n in result.refused.items())
-    numbers = f"{result.quiet_p99} | {result.p50} | {result.p99} | {result.times:.1f} | {result.slowest}"
+    numbers = (
+        f"{result.load} | {result.quiet_p99} | {result.p50} | {result.p99} | {result.times:.1f} | {result.slowest}"
+    )
     verdict = "yes" if result.is_fine else "**no**"
     return (
         f"| {result.kind} | {numbers} | {result.failed} of {result.asked} | {result.growth} | {verdict} "
@@ -143,8 +151,8 @@ def row(result: Result) -> str:
 
 
 TITLE = (
-    "| flood | quiet p99, ms | p50 | p99 | times quiet | slowest | failed | growth, MiB | met | flood's connections "
-    "| steer refused |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    "| flood | load before | quiet p99, ms | p50 | p99 | times quiet | slowest | failed | growth, MiB | met "
+    "| flood's connections | steer refused |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 
