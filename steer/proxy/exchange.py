@@ -10,9 +10,7 @@ connection of one node. It ends exactly once, in `_settle`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from steer.errors import (
     BODY_TOO_SLOW,
@@ -29,127 +27,26 @@ from steer.errors import (
     Retry,
 )
 from steer.proxy.arrivals import PATIENCE, STALE, Arrival
-from steer.proxy.binding import Binding
-from steer.proxy.evidence import Doubt
-from steer.proxy.http.cookies import cookie
+from steer.proxy.exchange_body import ExchangeBody
+from steer.proxy.exchange_state import ARRIVE, AWAIT_HEAD, CONNECT, RELAY, SEND_BODY, SETTLED
 from steer.proxy.http.forwarding import render_request
-from steer.proxy.http.framing import chunk, last_chunk
-from steer.proxy.http.head import RequestHead, ResponseHead
-from steer.proxy.http.introduction import Guide
-from steer.proxy.proxy_protocol import Endpoints
-from steer.proxy.settings import PoolSettings
-from steer.proxy.stream import ClientStream
+from steer.proxy.http.head import ResponseHead
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.proxy.websocket import is_accepted
 from steer.steering.choose import choose, choose_next
-from steer.steering.model import Bound, Node, Outcome, Place, Refusal, Route, Verdict
+from steer.steering.model import Outcome, Refusal, Verdict
 from steer.steering.permission import may_still_go
-from steer.steering.retries import IDEMPOTENT, is_free, is_retry_allowed, is_status_retried
-from steer.steering.tables import HostEntry
-
-if TYPE_CHECKING:
-    from steer.proxy.plane import DataPlane
+from steer.steering.retries import is_free, is_retry_allowed, is_status_retried
 
 REFUSALS = {failure.name: failure for failure in (NO_NODE, NO_NODE_HERE, BUSY, NOT_ALLOWED)}
 AVOID_S = 1.0
 """How long a worker avoids a node that refused it, for itself: until control has surely spoken."""
-MAX_PASSED_OVER = 64 * 1024
-"""Bytes of a request that are read after its response has begun."""
-CHOOSE, ARRIVE, CONNECT, SEND_BODY, AWAIT_HEAD, RELAY, SETTLED = range(7)
-"""Where an exchange is; decides what a passed deadline means. Plain integers: they are compared for each request."""
 
 
-NO_HOST = HostEntry("", "", (Route("/", ""),))
-"""Whom a request is for until its Host has been looked up."""
+class Exchange(ExchangeBody):
+    """What happens to a request, phase by phase."""
 
-
-class Exchange:
-    """Also the `Facts` that steering decides by."""
-
-    __slots__ = (
-        "_charged",
-        "_heard",
-        "_idempotent",
-        "_kept",
-        "_kept_size",
-        "_on_node",
-        "_passed_over",
-        "_refreshed",
-        "_relayed",
-        "_replayable",
-        "_sent",
-        "_tries",
-        "arrived_in",
-        "binding",
-        "client",
-        "connect_s",
-        "connection",
-        "entry",
-        "error",
-        "head",
-        "head_at",
-        "method",
-        "phase",
-        "plane",
-        "pool",
-        "reason",
-        "request_done",
-        "request_id",
-        "retries",
-        "sent_bytes",
-        "settings",
-        "started",
-        "status",
-        "stream",
-        "tried",
-        "try_at",
-        "verdict",
-        "wants_websocket",
-    )
-    settings: PoolSettings
-    verdict: Verdict
-
-    def __init__(self, plane: DataPlane, stream: ClientStream, head: RequestHead, request_id: bytes) -> None:
-        # Of this request.
-        self.plane = plane
-        self.stream = stream
-        self.head = head
-        self.request_id = request_id
-        self.method = head.method
-        self.client = stream.address
-        self.wants_websocket = bool(head.websocket_key)
-        self.entry = NO_HOST
-        self.pool = ""
-        self.binding: Binding | None = None
-        self.arrived_in = ""
-        self.phase = CHOOSE
-        self.request_done = False
-        self.tried: tuple[Node, ...] = ()
-        self.retries = 0
-        self.reason = ""
-        self.error = ""
-        self.status = 0
-        self.sent_bytes = 0
-        self._idempotent = False
-        self._relayed = False
-        self._charged = False
-        # Of its body, as far as a retry may need it.
-        self._kept: list[bytes] = []
-        self._kept_size = 0
-        self._replayable = True
-        self._passed_over = 0
-        # Of the present try.
-        self.connection: UpstreamConnection | None = None
-        self._tries = 0
-        self._heard = 0
-        self._on_node = False
-        self._sent = False
-        self._refreshed = False
-        # Times, in monotonic seconds: the request's head, the present try, the response's head.
-        self.started = monotonic()
-        self.try_at = 0.0
-        self.head_at = 0.0
-        self.connect_s = 0.0
+    __slots__ = ()
 
     # choose
 
@@ -186,49 +83,6 @@ class Exchange:
             self.answer(REFUSALS[verdict.name].because(verdict.why) if verdict.why else REFUSALS[verdict.name])
         else:
             self._try(verdict)
-
-    @property
-    def retriable(self) -> bool:
-        """Steering may send a trial along: should it fail, the request can be sent again."""
-        head = self.head
-        return self._idempotent and not head.chunked and head.content_length <= self.settings.retries.body
-
-    @property
-    def idempotent(self) -> bool:
-        return self.method in IDEMPOTENT
-
-    @property
-    def place(self) -> Place:
-        return self.plane.locate(self.client)
-
-    @property
-    def bound(self) -> Bound | None:
-        return self.binding.bound if self.binding is not None else None
-
-    @property
-    def key(self) -> str:
-        return self.binding.key if self.binding is not None else ""
-
-    def field(self, name: str) -> str | None:
-        return self.head.field(name)
-
-    def cookie(self, name: str) -> str | None:
-        value = cookie(self.head.lines, name.encode())
-        return value.decode("latin-1") if value is not None else None
-
-    def introduce(self, guide: Guide) -> None:
-        """A trusted proxy says in the head who the client is. Before `start`."""
-        self.client, self.request_id, self.head.introduction = guide.introduce(self.head, self.request_id)
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """Of the client's connection. The port of a client that stands behind other proxies is not known."""
-        known = self.stream.endpoints
-        return known if known.source == self.client else replace(known, source=self.client, source_port=0)
-
-    @property
-    def path(self) -> str:
-        return self.head.path
 
     # arrive
 
@@ -337,61 +191,6 @@ class Exchange:
             self._enter(SEND_BODY, self.stream.body_grace)
             self._keep_while_useful()
             self.stream.hold_body(False)
-
-    def request_payload(self, payload: bytes, trailers: tuple[bytes, ...] | None) -> None:
-        """A piece of the request's body. `trailers` is None until the body ends."""
-        connection = self.connection
-        if self.head.expects_continue:
-            self._stop_expecting()
-        relays = self.phase >= RELAY
-        if relays and (connection is None or not connection.both_ways):
-            self._pass_over(len(payload))
-            return
-        data = payload
-        if self.head.chunked:
-            data = chunk(payload)
-            if trailers is not None:
-                data += last_chunk(trailers)
-        self.request_done = trailers is not None
-        if trailers is not None:
-            self.plane.uploads.end(self)
-        if connection is None or (self._replayable and not relays):
-            self._kept.append(data)
-            self._kept_size += len(data)
-        if connection is None:
-            if self._kept_size > self.settings.retries.body:
-                self.stream.hold_body(True)
-        elif relays:
-            connection.transport.write(data)
-            if not self.stream.is_blocked:
-                self._enter(RELAY, self.settings.timeouts.idle)
-        elif self.phase == SEND_BODY:
-            connection.transport.write(data)
-            self._keep_while_useful()
-            if self.request_done:
-                self._enter(AWAIT_HEAD, self.settings.timeouts.response_head)
-
-    def _stop_expecting(self) -> None:
-        """The client does not wait for the node's 100 any more: from now on its body has a pace."""
-        self.head.expects_continue = False
-        self.stream.restart_pace()
-
-    def _pass_over(self, size: int) -> None:
-        """The response has begun: the node gets no more of the request, so its connection is not used again. A little
-        is read, because the client may only look at the response when it has sent all."""
-        self._passed_over += size
-        if self._passed_over > MAX_PASSED_OVER:
-            self.stream.hold_body(True)
-
-    def _keep_while_useful(self) -> None:
-        """Forget the sent part of the body when no retry could use it. Over HTTP/2 a node can say that it did nothing
-        with the request: then any method may be sent again."""
-        connection = self.connection
-        may_repeat = self._idempotent or (connection is not None and connection.both_ways)
-        if not may_repeat or self._kept_size > self.settings.retries.body:
-            self._replayable = False
-            self._kept.clear()
-            self._kept_size = 0
 
     # relay
 
@@ -654,44 +453,6 @@ class Exchange:
         self._try(verdict)
         return True
 
-    @property
-    def trailers(self) -> tuple[bytes, ...]:
-        """Of the response, as far as it has come."""
-        return self.connection.trailers if self.connection is not None else ()
-
-    # evidence
-
-    def _succeed(self) -> None:
-        plane, index = self.plane, self.verdict.node.index
-        if self.entry.pinned is not None:
-            plane.counters.pinned[index].observe(self.head_at - self.try_at)
-            return
-        plane.counters.upstream[index].observe(self.head_at - self.try_at)
-        if self.verdict.trial:
-            self._report(Outcome.SUCCESS, self.status)
-        else:
-            plane.counters.successes[index] += 1
-            plane.counters.succeeded_at[index] = self.head_at
-
-    def _report(self, outcome: Outcome, status: int) -> None:
-        if self.entry.pinned is None:
-            self.plane.observe(self, self.verdict, outcome, status)
-
-    def _blame(self, outcome: Outcome, status: int) -> None:
-        """A try failed. Where the node had the request, another try may show that it is the request's own fault."""
-        if not self._sent:
-            self._report(outcome, status)
-        elif self.entry.pinned is None:
-            plane, verdict = self.plane, self.verdict
-            doubt = plane.doubts.setdefault(self, Doubt(plane))
-            doubt.add(verdict.node.index, plane.observation(self, verdict, outcome, status))
-
-    def _conclude(self, served: bool) -> None:
-        """No more tries: what is known of the nodes that failed is told, if it says anything of them."""
-        doubt = self.plane.doubts.pop(self, None)
-        if doubt is not None:
-            doubt.conclude(served)
-
     # settle
 
     def answer(self, failure: Failure) -> None:
@@ -729,13 +490,6 @@ class Exchange:
         if connection is not None:
             self.connection = None
             connection.release(reusable)
-
-    def _enter(self, phase: int, seconds: float) -> None:
-        self.phase = phase
-        total = self.settings.timeouts.total
-        if total:
-            seconds = min(seconds, self.started + total - self.plane.now)
-        self.stream.set_deadline(seconds)
 
     def _settle(self) -> None:
         self.phase = SETTLED

@@ -26,7 +26,8 @@ from steer.proxy.client import ClientConnection
 from steer.proxy.counters import Counters
 from steer.proxy.deadlines import Deadlines
 from steer.proxy.evidence import Doubt
-from steer.proxy.exchange import NO_HOST, Exchange
+from steer.proxy.exchange import Exchange
+from steer.proxy.exchange_state import NO_HOST, ExchangeState
 from steer.proxy.h2_stream import H2Stream
 from steer.proxy.http.forwarding import pseudonym
 from steer.proxy.leaving import Leaving
@@ -122,7 +123,7 @@ class DataPlane:
         self._awaited: set[Served] = set()
         self._ended = asyncio.Event()
         self.report = report
-        self.doubts: dict[Exchange, Doubt] = {}
+        self.doubts: dict[ExchangeState, Doubt] = {}
         self._ids = b""
         self._next_id = 0
 
