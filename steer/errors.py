@@ -90,7 +90,6 @@ NO_NODE = Failure("no_node", 503, Origin.EDGE, retry_after=5)
 NO_NODE_HERE = Failure("no_node_here", 503, Origin.EDGE, retry_after=5)
 BUSY = Failure("busy", 503, Origin.EDGE, retry_after=1)
 DRAINING = Failure("draining", 503, Origin.EDGE, closes=True, retry_after=5)
-BROKEN_EDGE = Failure("broken_edge", 500, Origin.EDGE, closes=True)
 
 
 class SteerError(Exception):

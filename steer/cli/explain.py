@@ -98,7 +98,7 @@ def show_request(found: Json) -> None:
             number(place["weight"]),
             percent(place["health"]),
             percent(place["ramp"]),
-            f"{place['available']} of {place['expected']}",
+            nodes_of(place),
             place["skipped"],
         )
         for place in found["datacentres"]
@@ -107,6 +107,12 @@ def show_request(found: Json) -> None:
     for place in found["datacentres"]:
         if place["cause"] and place["state"] != "serving":
             say(f"{place['datacentre']} is {place['state']}: {place['cause']}")
+
+
+def nodes_of(place: Json) -> str:
+    """`2 of 3`; of a cold standby none is expected, and some may run."""
+    available, expected = place["available"], place["expected"]
+    return f"{available} of {expected}" if expected else f"{available}, none expected"
 
 
 def show_node(found: Json) -> None:

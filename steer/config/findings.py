@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from steer.config.messages import did_you_mean
-from steer.config.schema import Config
 from steer.config.source import Place
 
 
@@ -19,8 +18,6 @@ class Finding(NamedTuple):
 
 
 Findings = Iterator[Finding]
-Check = Callable[[Config], Findings]
-"""Names what it refers to by `config.source.keys`, so that a name which is there but wrong counts as there."""
 
 
 def known(place: Place, kind: str, name: str | None, names: Sequence[str]) -> Findings:

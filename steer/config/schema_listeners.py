@@ -54,7 +54,7 @@ class Listener(Model):
     name: Name
     bind: Bind
     protocols: tuple[Protocol, ...] | None = Field(default=None, min_length=1)
-    """None: not written, so all that is built; `wanted_protocols` is what that grows to."""
+    """None: not written, so all that is built."""
     client_address: Literal["peer", "forwarded", "x_forwarded_for", "proxy_protocol"] = "peer"
     trusted_proxies: tuple[Network, ...] = ()
     redirect_to_https: Flag = False
@@ -62,10 +62,6 @@ class Listener(Model):
     limits: Limits = section()
     allow_underscores: Flag = False
     tcp: TcpListener | None = None
-
-    @property
-    def wanted_protocols(self) -> tuple[Protocol, ...]:
-        return self.protocols or ("h2", "http/1.1")
 
 
 class ServerTls(Model):

@@ -24,7 +24,7 @@ def guide(scene: Scene, pids: Mapping[str, int]) -> str:
         _left_out(scene),
         *(_ask(scene, listener, port, name, service) for name, service in services.items()),
         _watch(scene, listener, port, services),
-        _break(scene.nodes[0], pids),
+        _break(scene, pids),
         _steer(scene, services),
         "Ctrl-C ends it and leaves nothing behind.",
     ]
@@ -62,12 +62,18 @@ def _watch(scene: Scene, listener: adapt.Tree, port: int, services: Mapping[str,
     return f"Watch, in another terminal, who answers:\n  while sleep 0.1; do {ask}; done"
 
 
-def _break(node: adapt.Node, pids: Mapping[str, int]) -> str:
+def _break(scene: Scene, pids: Mapping[str, int]) -> str:
+    """A node whose traffic others take over; where there is none, the first, and what it takes then."""
+    node = next((each for each in scene.nodes if _is_covered(scene, each)), None)
+    follows = "and see the others take over without a failed request:"
+    if node is None:
+        node = scene.nodes[0]
+        follows = "the only one of its datacentre: requests fail until its group is moved (below):"
     pid, origin = pids[node.name], f"{'https' if node.https else 'http'}://127.0.0.1:{node.port}/.origin"
     curl = "curl -sk -X POST" if node.https else "curl -s -X POST"
     return "\n".join(
         (
-            f"Break {node.name}, and see the others take over without a failed request:",
+            f"Break {node.name}, {follows}",
             f"  kill -KILL {pid}   # it is gone; after {RETURNS_AFTER:.0f} s it comes back, as another process",
             f"  kill -STOP {pid}   # it hangs; kill -CONT {pid} lets it go on",
             f"  {curl} '{origin}/break?status=503'   # it fails; {curl} {origin}/mend mends it",
@@ -75,27 +81,50 @@ def _break(node: adapt.Node, pids: Mapping[str, int]) -> str:
     )
 
 
+def _is_covered(scene: Scene, node: adapt.Node) -> bool:
+    """Is there another node of its pool where its traffic may go at once?"""
+    others = [each for each in scene.nodes if each.pool == node.pool and each.name != node.name]
+    if any(each.datacentre == node.datacentre for each in others):
+        return True
+    services = scene.tree["services"].values()
+    groups = (
+        each["group"] for each in services if any(route["pool"] == node.pool for route in each.get("routes") or ())
+    )
+    return bool(others) and all(scene.tree["groups"][name]["mode"] == "active-active" for name in groups)
+
+
 def _steer(scene: Scene, services: Mapping[str, adapt.Tree]) -> str:
     group, service = next((each["group"], each) for each in services.values())
-    weights = scene.tree["groups"][group].get("weights", {})
     hostname = next(iter(service.get("hostnames", ())), "127.0.0.1")
-    shares = " ".join(f"{name}={weight}" for name, weight in zip(weights, (90, 10), strict=False))
-    place = next(iter(weights), "")
-    changes = (
-        f"  {command()} weights {group} {shares} --reason 'try it'",
-        f"  {command()} drain {place} --group {group} --reason 'try it'",
-        f"  {command()} restore {place} --group {group} --reason 'tried it'",
-    )
     return "\n".join(
         (
             "Steer (a group takes one change every 5 s):",
             f"  export STEER_ADMIN={scene.admin} STEER_TOKEN=$(cat {shlex.quote(str(scene.token))})",
             f"  {command()} status",
             f"  {command()} explain https://{hostname}/",
-            *(changes if len(weights) > 1 else ()),
+            *(f"  {command()} {change}" for change in _changes(group, scene.tree["groups"][group])),
             f"  tail -f {shlex.quote(str(scene.access_log))}",
         )
     )
+
+
+def _changes(name: str, group: adapt.Tree) -> list[str]:
+    """What can be done with the group, and undone."""
+    weights = group.get("weights") or {}
+    if len(weights) > 1:
+        shares = " ".join(f"{place}={weight}" for place, weight in zip(weights, (90, 10), strict=False))
+        place = next(iter(weights))
+        return [
+            f"weights {name} {shares} --reason 'try it'",
+            f"drain {place} --group {name} --reason 'try it'",
+            f"restore {place} --group {name} --reason 'tried it'",
+        ]
+    if len(group.get("order") or ()) > 1:
+        return [
+            f"failover {name} --no-wait --reason 'try it'",
+            f"failback {name} --no-wait --reason 'tried it'",
+        ]
+    return []
 
 
 def command() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def _environment() -> dict[str, str]:
 
 def write_scene(folder: Path, tree: adapt.Tree, port: int, ports: Ports) -> Scene:
     """Write everything. Raises `SteerError` when a port is taken, or the file needs what cannot be left out."""
-    scene = _without_tcp(_without_databases(Scene(folder, adapt.adapt(tree, port, ports))))
+    adapted = Scene(folder, adapt.adapt(tree, port, ports), tuple(_others(tree)))
+    scene = _without_tcp(_without_databases(adapted))
     _write_certificates(scene)
     _write_token(scene)
     return _without_unbuilt(scene)
@@ -104,6 +106,12 @@ def _write_token(scene: Scene) -> None:
     _, secret = create_token(scene.folder / scene.tree["admin"]["tokens"], "demo", Role.ADMIN)
     scene.token.touch(mode=0o600)
     scene.token.write_text(secret + "\n")
+
+
+def _others(tree: adapt.Tree) -> Iterator[Problem]:
+    """What of the file is for several edges: one runs here, alone."""
+    if "coordination" in tree:
+        yield Problem("", 0, "coordination", "is not simulated: one edge runs here, and asks nobody else")
 
 
 def _without_databases(scene: Scene) -> Scene:

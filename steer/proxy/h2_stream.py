@@ -81,7 +81,6 @@ class H2Stream:
         self._waiting: deque[bytes] = deque()
         self._at = 0
         self._last_fields: list[Field] = []
-        self._head_sent = False
         self._end_sent = False
         self._mute = False
         self._is_from_node = False
@@ -268,7 +267,6 @@ class H2Stream:
             self.reset(INTERNAL_ERROR)
 
     def _send_head(self, fields: list[Field], ends: bool) -> None:
-        self._head_sent = True
         self._end_sent = ends
         self.connection.session.send_head(self.number, fields, ends)
         self.connection.want_flush()

@@ -2,6 +2,7 @@
 
     supervisor            no event loop, no threads; owns the children, the sockets, the last snapshot
     ├── control           one: keeps the state of nodes and groups, active checks, admin API
+    ├── store             one, where sessions are kept: the engine, the doors, replication
     ├── worker 0          serves traffic; accepts from slot 0
     └── worker 1 ...      as many as cores; each serves on when control is dead
 
@@ -38,6 +39,10 @@ and the supervisor starts another. With `--workers 0` there is one process and n
     crew.py        the children as a group             orders.py            supervisor <-> child
     processes.py   one child, seen from above
     slots.py       who helps out                       child.py             what every child does
-    seats.py       what a child is given               accepting.py         asyncio servers on slots
-    tasks.py       named tasks                         upgrade.py           a new version takes over
+    silent.py      clients that say nothing yet        hubs.py              sockets of control and store
+    seats.py       what a child is given               accepting.py         a worker's doors on its slots
+    entrance.py    from the queue to a protocol        fair_queue.py        turns by address
+    announced.py   PROXY headers before TLS            upgrade.py           a new version takes over
+    tasks.py       named tasks                         succession.py        the supervisor's part of that
+    logs.py        the edge's own log
 """

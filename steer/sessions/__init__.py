@@ -7,5 +7,9 @@
 **HTTP door** (`http_door/`): the store as resources with ETags, for everything else.
 
 A door stands on `steer.store.model.Namespace`. Between them: who may use which namespace (`access.py`), which keys
-stay in this datacentre (`space.py`), and sealing, so that no engine holds a session in plain text (`sealing.py`).
+stay in this datacentre (`space.py`) and live on while their engine is away (`locks.py`), what an application's old
+Redis still has (`adopting.py`), and sealing, so that no engine holds a session in plain text (`sealing.py`).
+
+**ring** (`keyring.py`): keys that seal, of affinity or of sessions: one is *active*, the others only open. All edges
+share it as a file (`keyfile.py`), which every process watches.
 """

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 COUNTER_LIMIT = 4096
 """12 bits: a score of the change index, milliseconds x 4096 + counter, is then exact in a double until 2039."""
-SITE_LIMIT = 999
 NEVER = "0" * 20
 """Sorts before every stamp: what was never written."""
 _STAMP = re.compile(r"[0-9]{20}")

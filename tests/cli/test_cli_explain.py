@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 
 from steer.affinity import ControlAffinity
+from steer.cli.explain import nodes_of
 from steer.control.events import Events
 from steer.control.keeper import Keeper
 from steer.control.state_file import Unwritten
@@ -40,6 +41,14 @@ from steer.steering.model import (
 from tests.cli.conftest import Run
 from tests.kit.admin import RunningAdmin, running_admin
 from tests.kit.clock import ManualClock
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"), [(3, "2 of 3"), (0, "2, none expected")], ids=["expected to run", "a cold standby"]
+)
+def test_nodes_that_run_are_told_beside_those_that_should(expected: int, said: str) -> None:
+    assert nodes_of({"available": 2, "expected": expected}) == said
+
 
 WWW, PORTAL, CHAT = "https://www.example/", "https://portal.example/", "https://chat.example/"
 PLACES = {"wlg": "wellington", "akl": "auckland"}

@@ -72,6 +72,17 @@ def test_a_group_with_one_datacentre_has_no_weights_to_try() -> None:
     assert "weights website" not in text_of(tree)
 
 
+def test_a_group_that_is_at_one_datacentre_is_moved_and_its_only_node_there_is_not_said_to_be_covered() -> None:
+    tree = read_tree(None)
+    tree["groups"]["website"] = {"mode": "active-passive", "order": ["wellington", "auckland"]}
+    said = text_of(tree)
+    assert f"{command()} failover website --no-wait --reason 'try it'" in said
+    assert f"{command()} failback website --no-wait --reason 'tried it'" in said
+    assert "Break uat-wlg-1, and see the others take over without a failed request:" in said
+    tree["groups"]["website-uat"] = tree["groups"]["website"]
+    assert "Break wlg-1, the only one of its datacentre: requests fail until its group is moved" in text_of(tree)
+
+
 def test_steer_is_called_as_shortly_as_it_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Path(sys.executable).with_name("steer")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -43,6 +43,11 @@ def test_what_is_not_built_is_left_out_and_remembered(tmp_path: Path) -> None:
     assert "rules" in scene.tree["groups"]["web-tier"]
 
 
+def test_coordination_is_said_to_be_left_out(tmp_path: Path) -> None:
+    scene = scene_of(EXAMPLES / "ecosystem-swap.yaml", tmp_path)
+    assert [problem.path for problem in scene.left_out] == ["coordination"]
+
+
 def test_what_is_steered_as_tcp_is_left_out_and_remembered(tmp_path: Path) -> None:
     scene = scene_of(EXAMPLES / "passive-cluster.yaml", tmp_path)
     places = {"listeners[1]", "services.transfer-sftp", "pools.transfer-sftp"}

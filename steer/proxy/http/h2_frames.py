@@ -15,7 +15,6 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA: Final = 0
 HEADERS: Final = 1
-PRIORITY: Final = 2
 RST_STREAM: Final = 3
 SETTINGS: Final = 4
 PING: Final = 6
@@ -24,7 +23,6 @@ WINDOW_UPDATE: Final = 8
 CONTINUATION: Final = 9
 
 ACK: Final = 0x1
-END_STREAM: Final = 0x1
 END_HEADERS: Final = 0x4
 
 
