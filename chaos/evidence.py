@@ -94,9 +94,13 @@ class Evidence:
     def losses_after(self, op: Op) -> Iterator[Step]:
         """In which an acknowledged `local` write may have gone: of the site whose engine took it."""
         for step in self.steps:
-            is_loss = step.fault is Fault.LOSE_SITE or (self.is_sentinel and step.fault in MASTER_GOES)
-            if is_loss and step.site == op.engine and op.began <= step.ends:
+            is_master = self.is_sentinel and step.fault in MASTER_GOES
+            until = step.ends + (TWO_MASTERS if is_master else 0.0)
+            if (is_master or step.fault is Fault.LOSE_SITE) and step.site == op.engine and op.began <= until:
                 yield step
 
 
 MASTER_GOES = (Fault.KILL_ENGINE, Fault.STOP_ENGINE)
+TWO_MASTERS = 15.0
+"""Seconds after a master came back in which Sentinel may not have made a replica of it, and both take writes. It was 10
+in a run; `min-replicas-to-write 1` is what an operator has against that."""
