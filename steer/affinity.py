@@ -25,6 +25,7 @@ from steer.sessions.affinity.journal import Journal
 from steer.sessions.affinity.known import Entry, Known
 from steer.sessions.affinity.learned import MemoryTable, digest, id_of, is_over, learning
 from steer.sessions.affinity.seals import Seals
+from steer.sessions.affinity.shared import SharedTable
 from steer.sessions.affinity.spreading import Spreading
 from steer.sessions.keyfile import WatchedRing
 from steer.sessions.keyring import Ring
@@ -116,12 +117,16 @@ class ControlAffinity:
         keys: WatchedRing | None,
         tell: Callable[[int, object], None],
         workers: Callable[[], frozenset[int]],
+        tell_store: Callable[[object], None] | None = None,
     ) -> None:
+        """`tell_store`: to the store process, which shares learned keys with other edges; None: they are not shared."""
         self._clock = clock
         self._keys = keys
         self._set(topology)
         self.learned = Spreading(tell, workers)
-        self.learned.begin(MemoryTable(topology, clock, Journal(state, clock), self.learned))
+        table = MemoryTable(topology, clock, Journal(state, clock), self.learned)
+        self.shared = SharedTable(table, clock, tell_store) if tell_store is not None else None
+        self.learned.begin(self.shared or table)
 
     def _set(self, topology: Topology) -> None:
         affinities = [service.affinity for service in topology.services.values()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from steer import control_process, geography, parameters, store_parameters
@@ -171,7 +172,7 @@ class Edge:
             on_connect=lambda worker: control.meet(worker),
             on_disconnect=lambda worker: control.lose(worker),
         )
-        control = self.control(self.in_force(seat.configuration), hub, post)
+        control = self.control(self.in_force(seat.configuration), hub, post, lambda value: hub.tell(STORE, value))
         await control.start(seat.sockets["admin"])
         await hub.start()
         return control
@@ -179,19 +180,20 @@ class Edge:
     async def _start_store(self, seat: SingleSeat, post: Post) -> StoreProcess:
         assert self.store is not None
         store = StoreProcess(self.store)
-        link = ControlLink(seat.hubs["control"], {"worker": STORE}, lambda _: None)
+        link = ControlLink(seat.hubs["control"], {"worker": STORE}, store.hear)
         link.start()
         hub = WorkerHub(seat.hub, store.take)
         await store.start(link, hub, seat.sockets)
         await hub.start()
         return store
 
-    def control(self, in_force: InForce, way: ToWorkers, safe: Safe) -> Control:
+    def control(self, in_force: InForce, way: ToWorkers, safe: Safe, tell_store: Callable[[object], None]) -> Control:
         """Not yet started."""
         self._catch_up(in_force.config)
         for listener in parameters.next_tls(in_force.config, self.tls):
             listener.take_effect()
-        return Control(self.file, in_force, self._make_control, self.tls, way, safe)
+        shares = self.store is not None and self.store.learned is not None
+        return Control(self.file, in_force, self._make_control, self.tls, way, safe, tell_store if shares else None)
 
 
 class Alone:
@@ -212,14 +214,15 @@ class Alone:
     ) -> Alone:
         worker = edge.worker(0, edge.in_force())
         link = InProcessLink(lambda number, value: control.take(number, value), worker.take)
-        control = edge.control(edge.in_force(), link, Nowhere())
         store = StoreProcess(edge.store) if edge.store is not None else None
+        hear = store.hear if store is not None else lambda _: None
+        tells = InProcessLink(lambda _, value: control.take(STORE, value), hear, STORE)
+        control = edge.control(edge.in_force(), link, Nowhere(), lambda value: tells.tell(STORE, value))
         asks = InProcessLink(store.take, worker.take_from_store) if store is not None else None
         worker.start(link, sockets, asks if worker.brings_sessions else None)
         await control.start(admin)
         control.meet(0)
         if store is not None:
-            tells = InProcessLink(lambda _, value: control.take(STORE, value), lambda _: None, STORE)
             assert asks is not None, "both ways to it are there"
             await store.start(tells, asks, doors)
         await worker.accept(0)

@@ -39,12 +39,13 @@ from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
 from steer.reload import PREPARED, InForce, Reloader, Safe
 from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn
+from steer.sessions.affinity.shared import SHARED
 from steer.sessions.affinity.spreading import LEARNED
 from steer.sessions.keyfile import RingFile, WatchedRing
 from steer.steering.model import Place, Snapshot, Topology
 from steer.steering.wire import observation_from_wire, to_wire
 from steer.store_parameters import has_seals
-from steer.store_process import STATUS
+from steer.store_process import STATUS, STORE
 from steer.worker import COUNTS, OBSERVATION
 
 logger = logging.getLogger("steer.control")
@@ -84,7 +85,9 @@ class Control:
         tls: dict[str, ListenerTls | None],
         way: ToWorkers,
         safe: Safe,
+        tell_store: Callable[[object], None] | None = None,
     ) -> None:
+        """`tell_store`: to the store process, where edges share learned keys through it."""
         config, made = in_force.config, make(in_force.config)
         topology = made.topology
         self._geo = made.geo
@@ -104,7 +107,7 @@ class Control:
         self._database_watch = DatabaseWatch(self._databases, self._events)
         self._totals = Totals(topology, self._clock)
         self._affinity = ControlAffinity(
-            topology, self._clock, config.edge.state, made.keys, way.tell, lambda: way.workers
+            topology, self._clock, config.edge.state, made.keys, way.tell, lambda: way.workers, tell_store
         )
         self._key_alarm = ""
         dice = random.Random()
@@ -159,8 +162,8 @@ class Control:
     def take(self, worker: int, value: object) -> None:
         """A message of a worker: [kind, pid, value]."""
         kind, pid, content = cast("list[Any]", value)
-        if kind == STATUS:
-            self._sessions = {"pid": pid, **content}
+        if worker == STORE:
+            self._take_from_store(kind, pid, content)
             return
         known = self._workers.get(worker)
         if known is None or known.pid != pid:
@@ -174,6 +177,15 @@ class Control:
             self._affinity.learned.take(worker, *content)
         elif kind == PREPARED:
             self._reloader.take(worker, *content)
+
+    def _take_from_store(self, kind: str, pid: int, content: Any) -> None:
+        shared = self._affinity.shared
+        if kind == STATUS:
+            self._sessions = {"pid": pid, **content}
+            if shared is not None:
+                shared.meet(pid)
+        elif kind == SHARED and shared is not None:
+            shared.hear(*content)
 
     def meet(self, worker: int) -> None:
         """A worker has connected."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from steer.config import Config, DoorUser, Redis, ServerTls, SessionNamespace, Sessions
 from steer.proxy.tls import CertificateFiles, admin_context
 from steer.sessions.access import Access, Holder
+from steer.sessions.affinity.stored import space
 from steer.store.layout import Space
 from steer.store.namespace import Promise
 from steer.store.redis_link import RedisPlace
@@ -55,6 +56,8 @@ class StoreSettings:
     """The file of the ring that seals; None: nothing is sealed."""
     resp: DoorSettings | None
     http: DoorSettings | None
+    learned: Kept | None = None
+    """Where edges share learned keys; None: they do not."""
 
     @property
     def binds(self) -> dict[str, str]:
@@ -94,7 +97,13 @@ def store_settings(config: Config) -> StoreSettings | None:
         keys=sessions.keys.file if has_seals(sessions) else None,
         resp=_door(resp.bind, resp.users, resp.tls, "resp.users") if resp is not None else None,
         http=_door(http.bind, http.tokens, http.tls, "http.tokens") if http is not None else None,
+        learned=Kept(space(here, tuple(others)), Promise()) if engine is not None and _learns(config) else None,
     )
+
+
+def _learns(config: Config) -> bool:
+    affinities = (service.affinity for service in config.services.values())
+    return any(affinity is not None and affinity.cookie is None for affinity in affinities)
 
 
 def site_of(config: Config) -> int:

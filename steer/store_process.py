@@ -2,7 +2,8 @@
 
     application ── RESP or HTTP door ── sealing ── Namespace ── engine
     control <── once a second: how it stands ──┤                         │
-    workers ── bring this client's session ────┘                         │
+    workers ── bring this client's session ────┤                         │
+    control <── learned keys of all edges ─────┘                         │
                               the other sites' engines <── replication ──┘
 
 It knows nothing of a reload: what it is made of holds for its life. It leaves its doors' sockets to the supervisor, so
@@ -25,6 +26,8 @@ from steer.proxy.arrivals import BRING, BROUGHT
 from steer.runtime.channel import ToControl, ToWorkers
 from steer.runtime.tasks import spawn
 from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
+from steer.sessions.affinity.shared import SHARED, SHARED_ALL
+from steer.sessions.affinity.stored import StoredKeys
 from steer.sessions.http_door.door import HttpDoor, HttpLimits
 from steer.sessions.keyfile import WatchedRing
 from steer.sessions.resp.door import RespDoor, RespLimits
@@ -32,6 +35,7 @@ from steer.sessions.sealing import SealedNamespace, Seals
 from steer.sessions.space import Space
 from steer.store.courier import Courier
 from steer.store.engine import Engine
+from steer.store.layout import Space as StoreSpace
 from steer.store.memory_engine import MemoryEngine
 from steer.store.memory_log import Log
 from steer.store.model import Namespace
@@ -61,6 +65,8 @@ class StoreProcess:
         self._keys = WatchedRing(settings.keys) if settings.keys is not None else None
         self._others = peers_of(settings)
         kept = [each.kept for each in settings.namespaces]
+        if settings.learned is not None:
+            kept.append(settings.learned)
         self._site = Site(settings.site, engine_of(settings), kept, self._clock, self._others)
         self._old: dict[str, OldRedis] = {}
         self._namespaces = {each.kept.space.name: self._namespace(each) for each in settings.namespaces}
@@ -68,7 +74,8 @@ class StoreProcess:
         self._courier = Courier({settings.site: self._site.engine, **self._others}, self._clock)
         self._resp: RespDoor | None = None
         self._http: HttpDoor | None = None
-        self._telling: asyncio.Task[None] | None = None
+        self._learned: StoredKeys | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._workers: ToWorkers | None = None
 
     async def start(self, link: ToControl, workers: ToWorkers, doors: Mapping[str, socket.socket]) -> None:
@@ -86,7 +93,10 @@ class StoreProcess:
             limits_of_http = HttpLimits(patience=patience(self._settings))
             self._http = HttpDoor(self._namespaces, self._settings.http.access, limits_of_http, clock=self._clock)
             await self._http.serve(doors["http"].dup(), self._settings.http.tls)
-        self._telling = spawn("status", self._tell(link))
+        self._tasks.append(spawn("status", self._tell(link)))
+        if self._settings.learned is not None:
+            self._learned = self._learned_keys(self._settings.learned.space, link)
+            self._tasks.append(spawn("learned keys", self._learned.run()))
 
     async def drain(self, within: float) -> None:
         """Finish what clients have begun."""
@@ -98,10 +108,10 @@ class StoreProcess:
 
     async def stop(self) -> None:
         await self.drain(0)
-        if self._telling is not None:
-            self._telling.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._telling
+                await task
         for old in self._old.values():
             await old.close()
         await self._site.close()
@@ -111,6 +121,22 @@ class StoreProcess:
         match value:
             case [str(word), int(id), int(source), int(target), list(records)] if word == BRING:
                 _ = spawn("bring a session", self._bring(worker, id, source, target, records))
+
+    def hear(self, value: object) -> None:
+        """Of what control publishes and tells: what concerns learned keys."""
+        if self._learned is None:
+            return
+        match value:
+            case [str(word), int(number), list(claims), list(ends)] if word == SHARED:
+                self._learned.take(number, claims, ends)
+            case [str(word)] if word == SHARED_ALL:
+                self._learned.begin_anew()
+
+    def _learned_keys(self, space: StoreSpace, link: ToControl) -> StoredKeys:
+        def tell(number: int, records: list[Any], ends: list[Any]) -> None:
+            link.send([SHARED, os.getpid(), [number, records, ends]])
+
+        return StoredKeys(self._site.engine, space, self._clock, tell, lambda: link.can_take)
 
     async def _bring(self, worker: int, id: int, source: int, target: int, records: Sequence[Any]) -> None:
         brought = [await self._bring_one(name, key, source, target) for name, key in records]

@@ -6,8 +6,8 @@
 **Record**: key (hashed with its service), datacentre, when it was first and last seen. **Claim**: what a worker says it
 has seen; the first claim for a key holds, a later one only refreshes it, unless it says from where the key has moved.
 
-`Table` is what a replicated store will stand behind as well: claims go in and do not wait; what holds comes out of
-`on_record` and `on_gone`, whoever caused it. `MemoryTable` keeps all in this process, and in a journal on disk.
+Claims go into a `Table` and do not wait; what holds comes out of `on_record` and `on_gone`, whoever caused it.
+`MemoryTable` keeps all in this process, and in a journal on disk; `shared.SharedTable` shares it with other edges.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ REMEMBER_ENDED = 60.0
 """Seconds for which a key that has ended cannot be claimed again by who had not heard of it."""
 CROSSING = 5.0
 """Seconds within which claims of two workers may cross on their way: then the one that saw the key first is right."""
+ECHO = 1.0
+"""Seconds by which a record must have been seen later for that to be news: less is what this edge has said itself."""
 SWEEP_EVERY = 30.0
 """Seconds between two looks at all records for those that are over: ten milliseconds for a full table."""
 
@@ -113,7 +115,7 @@ class Log(Protocol):
 
 
 class MemoryTable:
-    """The `Table` of an edge that stands alone."""
+    """The `Table` of one edge."""
 
     def __init__(self, topology: Topology, clock: Clock, log: Log, listener: Listener) -> None:
         self._clock = clock
@@ -175,9 +177,28 @@ class MemoryTable:
         if not self._quota.take(claim.client, now):
             self._listener.on_gone(claim.record.key, NOBODY)
             return
+        self._make_room()
+        self._keep(claim.record, worker)
+
+    def _make_room(self) -> None:
         if len(self._records) >= MOST_KEYS:
             self._forget(next(iter(self._records)), NOBODY)
-        self._keep(claim.record, worker)
+
+    def adopt(self, record: Record) -> None:
+        """What all edges have agreed upon: it holds, whatever was known here."""
+        known = self._records.get(record.key)
+        if record.first <= self._ended.get(record.key, -1.0) or not self._holds(record, self._clock.wall()):
+            return
+        if known is None:
+            self._make_room()
+        elif (known.datacentre, known.first) == (record.datacentre, record.first) and record.last < known.last + ECHO:
+            return
+        last = record.last if known is None else max(known.last, record.last)
+        self._keep(replace(record, last=last), NOBODY)
+
+    def affinity(self, service: str) -> Affinity | None:
+        """None: it learns no keys (any more)."""
+        return self._affinities.get(service)
 
     def _refresh(self, known: Record, seen: Record, worker: int) -> None:
         """What the worker says of where the key is counts only as far as it is right."""
