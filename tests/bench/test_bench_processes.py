@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ while True: listener.accept()
 
 def server(on_term: str = "signal.SIG_DFL") -> list[str]:
     return [sys.executable, "-c", SERVE.format(on_term=on_term)]
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """As in a program of its own, whatever tests before this have left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_program_runs_on_its_cpu_and_ends_with_the_block_and_its_child_too(tmp_path: Path) -> None:
