@@ -62,11 +62,11 @@ def story(it: Story) -> str:
 def summary(reports: Sequence[Report]) -> str:
     """One line for each run."""
     names = list(MEANS)
-    head = ["| seed | ok | not known | agreed after | went with a site |", *(f" {name} |" for name in names)]
+    head = ["| run | ok | not known | agreed after | went with a site |", *(f" {name} |" for name in names)]
     rows = ["".join(head), "| " + "--- | " * (5 + len(names))]
     for each in reports:
         known = [sum(counts.get(kind, 0) for counts in each.operations.values()) for kind in ("ok", "info")]
         agreed = "never" if each.converged is None else f"{each.converged:.1f} s"
-        cells = [each.seed, *known, agreed, " ".join(map(str, each.lost_with_site)) or "0"]
+        cells = [each.control or each.seed, *known, agreed, " ".join(map(str, each.lost_with_site)) or "0"]
         rows.append(f"| {' | '.join(map(str, [*cells, *(each.breaches[name] for name in names)]))} |")
     return "\n".join(rows) + "\n"
