@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import typer
 
+from steer.cli.output import say
 from steer.errors import Problem, SteerError, Unreachable
 
 DEFAULT_ADMIN = "http://127.0.0.1:9900"
@@ -141,6 +142,14 @@ def need_reason(reason: str | None) -> str:
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def tell(found: Json, words: str, as_json: bool) -> None:
+    """What was done, once: as JSON, or in words."""
+    if as_json:
+        print_json(found)
+    else:
+        say(words)
 
 
 def _connect(admin: str) -> http.client.HTTPConnection:

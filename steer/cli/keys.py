@@ -16,6 +16,7 @@ from steer.cli.client import (
     edge,
     print_json,
     reporting,
+    tell,
 )
 from steer.cli.output import say, show_table, time
 
@@ -73,10 +74,7 @@ def _register_rotate(family: typer.Typer) -> None:
         """
         with reporting(debug):
             done = edge(admin, token).change("POST", f"/keys/{ring}/rotate", {"reason": reason})
-            if json:
-                print_json(done)
-            else:
-                say(_words(done))
+            tell(done, _words(done), json)
 
 
 def _words(done: Json) -> str:

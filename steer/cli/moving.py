@@ -23,11 +23,11 @@ from steer.cli.client import (
     TokenOption,
     edge,
     need_reason,
-    print_json,
     reporting,
     segment,
+    tell,
 )
-from steer.cli.output import duration, number, say, until
+from steer.cli.output import duration, number, until
 from steer.cli.previews import PreviewOption, show_preview
 from steer.errors import Unreachable
 
@@ -123,10 +123,7 @@ def _register_hold(app: typer.Typer) -> None:
                 show_preview(edge(admin, token), {**wanted, "expires_in": expires}, json)
                 return
             override = edge(admin, token).change("POST", "/overrides", {**wanted, "expires_in": expires})
-            if json:
-                print_json(override)
-            else:
-                say(f"held {group} {until(override['expires'])} ({override['id']})")
+            tell(override, f"held {group} {until(override['expires'])} ({override['id']})", json)
 
 
 def _register_release(app: typer.Typer) -> None:
@@ -150,10 +147,7 @@ def _register_release(app: typer.Typer) -> None:
                 show_preview(edge(admin, token), wanted, json)
                 return
             done = edge(admin, token).change("POST", "/overrides", wanted)
-            if json:
-                print_json(done)
-            else:
-                say(f"released {group}")
+            tell(done, f"released {group}", json)
 
 
 def _show_move(edge: Edge, group: str, kind: str, wanted: Json, json: bool) -> None:
@@ -175,10 +169,7 @@ def _move(edge: Edge, group: str, kind: str, wanted: Json, no_wait: bool, json: 
         raise typer.Exit(130) from None
     finally:
         line.end()
-    if json:
-        print_json(found)
-    else:
-        say(progress(found))
+    tell(found, progress(found), json)
 
 
 def looks(edge: Edge, found: Json) -> Iterator[Json]:

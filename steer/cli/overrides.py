@@ -24,6 +24,7 @@ from steer.cli.client import (
     print_json,
     reporting,
     segment,
+    tell,
 )
 from steer.cli.moving import stay
 from steer.cli.output import number, say, show_table, time, until
@@ -64,10 +65,7 @@ def _register_change(app: typer.Typer, kind: str, meaning: str, example: str) ->
                 show_preview(there, wanted, json)
                 return
             override = there.change("POST", "/overrides", wanted)
-            if json:
-                print_json(override)
-            else:
-                say(told(override))
+            tell(override, told(override), json)
 
 
 def _register_list(app: typer.Typer) -> None:
@@ -94,10 +92,7 @@ def _register_list(app: typer.Typer) -> None:
                 gone = edge(admin, token).change(
                     "DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)}
                 )
-                if json:
-                    print_json(gone)
-                else:
-                    say(f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}")
+                tell(gone, f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}", json)
                 return
             found = edge(admin, token).all("/overrides")
             if json:

@@ -13,10 +13,10 @@ from steer.cli.client import (
     JsonOption,
     TokenOption,
     edge,
-    print_json,
     reporting,
+    tell,
 )
-from steer.cli.output import milliseconds, say
+from steer.cli.output import milliseconds
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,8 @@ def register(app: typer.Typer) -> None:
             began = monotonic()
             status = there.get("/status")
             took = monotonic() - began
-            if json:
-                print_json({"edge": status["edge"], "version": status["version"], "seconds": round(took, 6)})
-            else:
-                say(f"{status['edge']}  steer {status['version']}  {milliseconds(took)}")
+            tell(
+                {"edge": status["edge"], "version": status["version"], "seconds": round(took, 6)},
+                f"{status['edge']}  steer {status['version']}  {milliseconds(took)}",
+                json,
+            )

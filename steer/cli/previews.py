@@ -19,6 +19,7 @@ from steer.cli.client import (
     print_json,
     reporting,
     segment,
+    tell,
 )
 from steer.cli.output import duration, number, percent, say, show_table, time
 
@@ -40,10 +41,7 @@ def register(app: typer.Typer) -> None:
         """
         with reporting(debug):
             done = edge(admin, token).change("POST", f"/previews/{segment(preview)}/apply", {})
-            if json:
-                print_json(done)
-            else:
-                say(f"applied {preview}")
+            tell(done, f"applied {preview}", json)
 
 
 def show_preview(edge: Edge, wanted: Json, json: bool) -> None:

@@ -112,6 +112,8 @@ def check(config: ConfigFile, json: JsonOption = False, debug: DebugOption = Fal
         found = asyncio.run(findings(load(config)))
     if json:
         print_json({name: [asdict(each) for each in of_engine] for name, of_engine in found.items()})
+    elif not found:
+        say("no datacentre has a redis: each edge keeps sessions in its own memory, and there is nothing to ask")
     else:
         for name, of_engine in found.items():
             say_findings(name, of_engine)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from steer.cli.client import DebugOption, Json, JsonOption, No, Usage, print_json, reporting
+from steer.cli.client import DebugOption, Json, JsonOption, No, Usage, print_json, reporting, tell
 from steer.cli.output import say, show_table, time
 from steer.control.tokens import Role, Token, create_token, read_tokens, revoke_token
 from steer.errors import Unacceptable
@@ -84,10 +84,7 @@ def _register_revoke(family: typer.Typer) -> None:
                 gone = revoke_token(file, name)
             except Unacceptable as error:
                 raise No(404, error.message, "`steer token list` shows what there is") from error
-            if json:
-                print_json(view(gone))
-            else:
-                say(f"{name} is revoked")
+            tell(view(gone), f"{name} is revoked", json)
 
 
 def view(token: Token) -> Json:

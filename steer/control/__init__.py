@@ -1,6 +1,7 @@
 """The control process: it knows how everything is, decides what changes, and answers whoever asks.
 
-    keeper       the one owner of the state: observations and overrides in, numbered snapshots out
+    keeper       the one owner of the state: observations and overrides in, numbered snapshots out; it stands on
+                 `wishes.py` (what operators want), `in_force.py` (what holds) and `standing.py` (all ledgers)
     override     what an operator set, with an owner, a reason and perhaps an end; on disk before it is acknowledged
     groups       where groups are, and what moves or holds them; an operator's move (`moving.py`) is on disk first, too
     event        what happened, for the log and for people

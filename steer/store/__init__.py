@@ -16,7 +16,11 @@ deleted record leaves a **tombstone**, a value like any other, so that an older 
 change). One script (`scripts/*.lua`, `scripting.py`) writes all of that at once, or nothing.
 
 **engine** (`engine.py`): what both engines can do, in one Protocol; one battery of tests is passed by both. Most of it
-is for replication: states to send, states to apply with a cursor in the same step, digests to compare.
+is for replication: states to send, states to apply with a cursor in the same step, digests to compare. The one is a
+Redis (`redis_*.py`), the other the edge's own memory with a log on disk (`memory_*.py`).
+
+**site** (`site.py`): an engine, the namespaces over it (`namespace.py`), and what keeps them the same as at the other
+sites: `replication/`, whose docstring tells how, and a courier (`courier.py`) for single records that are in a hurry.
 
     door -> Namespace -> Engine: put ------> record + clock + outbox + index
                            |                              |

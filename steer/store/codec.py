@@ -11,7 +11,7 @@ answer. Few wide fields: a Redis hash of six short ones costs 200 bytes more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from steer.store.merge import normal
@@ -89,13 +89,8 @@ def unpack(packed: Mapping[bytes, bytes]) -> State:
     return normal(base, fields, deadline)
 
 
-def pack_requests(requests: Iterable[Request]) -> bytes:
-    """What follows the head; the newest first."""
-    return b"".join(each.packed() for each in requests)
-
-
 def unpack_requests(packed: bytes) -> list[Request]:
-    """Out of what follows the head."""
+    """Out of what follows the head; the newest first."""
     pieces = (packed[at : at + REQUEST_SIZE] for at in range(0, len(packed) - REQUEST_SIZE + 1, REQUEST_SIZE))
     return [
         Request(each[:8], *(int.from_bytes(each[a:b], "big") for a, b in ((8, 14), (14, 16), (16, 18), (18, 20))))

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from steer.cli import audit, config, explain, keys, moving, overrides, ping, previews, status, token, weights
+from steer.cli import audit, config, explain, keys, moving, overrides, ping, previews, sessions, status, token, weights
 from tests.kit.admin import RunningAdmin, running_admin
 
 Run = Callable[..., Awaitable[Result]]
@@ -18,7 +18,7 @@ Run = Callable[..., Awaitable[Result]]
 def app() -> typer.Typer:
     """The commands as the command line has them, without those of the edge itself."""
     made = typer.Typer(pretty_exceptions_enable=False)
-    for module in (audit, config, explain, keys, moving, overrides, ping, previews, status, token, weights):
+    for module in (audit, config, explain, keys, moving, overrides, ping, previews, sessions, status, token, weights):
         module.register(made)
     return made
 

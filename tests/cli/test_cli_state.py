@@ -249,3 +249,19 @@ def test_a_terminal_gets_colour(tmp_path: Path) -> None:
     shown = os.read(ours, 10_000).decode()
     os.close(ours)
     assert "\x1b[31mejected" in shown
+
+
+async def test_a_store_check_without_engines_says_that_there_are_none(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "steer.yaml"
+    path.write_text("""\
+version: 1
+edge: {name: edge-a}
+listeners: [{name: http, bind: "127.0.0.1:8080"}]
+datacentres: {one: {id: 1}}
+pools: {web: {nodes: {one: [{name: one-1, address: "http://127.0.0.1:8101"}]}}}
+groups: {website: {mode: active-active, weights: {one: 1}}}
+services: {www: {hostnames: [www.example], group: website, routes: [{path: /, pool: web}]}}
+""")
+    done = await run("store", "check", str(path))
+    assert done.exit_code == 0
+    assert done.output.startswith("no datacentre has a redis: ")

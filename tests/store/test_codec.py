@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer.store.codec import HEAD, HEAD_SIZE, Malformed, Request, pack, pack_requests, unpack, unpack_requests
+from steer.store.codec import HEAD, HEAD_SIZE, Malformed, Request, pack, unpack, unpack_requests
 from steer.store.state import State
 from tests.store.states import states
 
@@ -24,13 +24,13 @@ def test_a_state_comes_back_as_it_was(state: State) -> None:
 
 @given(st.lists(requests, max_size=8))
 def test_the_requests_known_come_back(known: list[Request]) -> None:
-    assert unpack_requests(pack_requests(known)) == known
+    assert unpack_requests(b"".join(each.packed() for each in known)) == known
 
 
 @given(states, st.lists(requests, max_size=3))
 def test_requests_behind_the_head_do_not_matter_to_the_state(state: State, known: list[Request]) -> None:
     packed = pack(state)
-    packed[HEAD] += pack_requests(known)
+    packed[HEAD] += b"".join(each.packed() for each in known)
     assert unpack(packed) == state
 
 
