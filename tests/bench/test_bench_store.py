@@ -31,6 +31,7 @@ def test_a_rate_is_met_from_its_number_on(rate: float, is_met: bool) -> None:
 def test_p99_is_what_it_is_over_a_redis_straight(p99: float, said: str) -> None:
     assert verdict(LATE, result("engine", p99=p99), result("redis", p99=2.0)).endswith(said)
     assert verdict(LATE, result("engine", p99=p99), None) == ""
+    assert "nothing to say" in verdict(LATE, result("engine", p99=p99), result("redis", p99=35.0))
 
 
 def test_the_process_that_served_is_the_one_that_did_the_most_and_the_engine_counts_apart() -> None:
