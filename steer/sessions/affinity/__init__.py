@@ -5,7 +5,8 @@ key of a *ring* (`steer.sessions.keyring`) that all edges share as a file; nothi
 
 **key**: a conversation's id, in a header or the query. Control keeps a *table* (`learned.py`) of where each one is, on
 disk as well (`journal.py`), and spreads it to the workers (`spreading.py`), each of which has a copy (`known.py`). How
-much one client may add is limited (`quota.py`).
+much one client may add is limited (`quota.py`). With a store the edges share them: `shared.py` is control's side of
+that, `stored.py` the store process's.
 
     request ── cookie ──▶ Jar.open ────┐
             └─ key ─────▶ Known.find ──┴─▶ datacentre ─▶ steering ─▶ response ─▶ Jar.issue, Known.learn
