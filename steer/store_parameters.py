@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from steer.config import Config, DoorUser, Redis, ServerTls, SessionNamespace, Sessions
 from steer.proxy.tls import CertificateFiles, admin_context
 from steer.sessions.access import Access, Holder
-from steer.sessions.affinity.stored import space
+from steer.sessions.affinity.stored_record import space
 from steer.store.layout import Space
 from steer.store.namespace import Promise
 from steer.store.redis_link import RedisPlace

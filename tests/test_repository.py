@@ -172,6 +172,7 @@ TESTED_BY = {
     "runtime/upgrade": "tests/scenarios/test_upgrade.py",
     "runtime/wire": "tests/runtime/test_channel.py",
     "sessions/access": "tests/sessions/resp/test_door.py",
+    "sessions/affinity/stored_record": "tests/sessions/affinity/test_stored.py",
     "sessions/http_door/*": "tests/sessions/http_door/test_http_door.py",
     "sessions/resp/*": "tests/sessions/resp/test_commands.py",
     "sessions/space": "tests/sessions/resp/test_scripts.py",

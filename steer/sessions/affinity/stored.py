@@ -1,9 +1,5 @@
 """Learned keys in the store: the store process writes what its control tells, and tells it what others have written.
 
-    key     `learned.digest`, 16 bytes
-    value   JSON: service, datacentre, first seen
-    life    until it is idle for too long, or too old; an end is a tombstone
-
 **Who is right**: at one site the claim that came first. A write has the condition that the record is as it was read; a
 later claim for another datacentre only refreshes it, unless it says that it has moved from where the record is. Of
 two sites that claim one key before they have heard of each other, the store's later stamp: every engine comes to that
@@ -17,26 +13,19 @@ it: what another site had for us while the way was cut is not new by then.
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from steer.clock import Clock
 from steer.sessions.affinity.learned import MOST_KEYS
+from steer.sessions.affinity.stored_record import NOTHING, Row, Stored, packed, put_row, read
 from steer.store.engine import Changed, Engine
 from steer.store.errors import Conflict, StoreError
 from steer.store.layout import Space
 from steer.store.namespace import EngineNamespace
-from steer.store.stamp import COUNTER_LIMIT, parts_of
-from steer.store.state import DELETED, State, value_of, value_stamp
+from steer.store.stamp import COUNTER_LIMIT
 
-NAME: Final = "_steer.affinity"
-"""No namespace of a configuration begins so."""
-LIFETIME: Final = 86_400.0
-"""Seconds without a refresh, and of a tombstone. Who is idle for longer may be known at one edge only."""
 LOOK_EVERY: Final = 0.3
 OVERLAP_MS: Final = 6000
 """What is looked at again each time: clocks may differ by 5 s, and a second is for the way."""
@@ -50,54 +39,10 @@ MOST_SEEN: Final = 2 * MOST_KEYS
 """Keys whose last change is remembered. What is forgotten is told once more."""
 TRIES: Final = 3
 KEY_BYTES: Final = 16
-VALUE_BYTES: Final = 1024
 
-Row = list[Any]
 T = TypeVar("T")
-
-
-def space(site: int, peers: tuple[int, ...]) -> Space:
-    """Few buckets, because each is looked at. Keys alone are never too far behind."""
-    return Space(NAME, site, peers, LIFETIME, max_pending=1 << 53, outbox=2000, buckets=16)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the engine has of one key. `until`, `ended`: wall seconds of this edge; `ended` 0: it has not."""
-
-    service: str = ""
-    datacentre: str = ""
-    first: float = 0.0
-    until: float = 0.0
-    stamp: str = ""
-    ended: float = 0.0
-
-
-NOTHING: Final = Stored()
 Write = Callable[[Row, Stored], Awaitable[Stored]]
 """What holds after it where that is not what was wanted, else NOTHING."""
-
-
-def read(state: State | None, ahead: float, now: float) -> Stored:
-    """`ahead`: seconds that the engine's clock is ahead of this edge's."""
-    if state is None:
-        return NOTHING
-    if state.base.kind == DELETED and not state.fields:
-        return Stored(ended=parts_of(state.base.stamp).ms / 1000 - ahead)
-    value, until = value_of(state), state.deadline.ms / 1000 - ahead
-    parts = _parts(value) if isinstance(value, bytes) and until > now else None
-    return Stored(*parts, until, value_stamp(state)) if parts is not None else NOTHING
-
-
-def _parts(value: bytes) -> tuple[str, str, float] | None:
-    """None for what this module does not write."""
-    try:
-        match json.loads(value) if len(value) <= VALUE_BYTES else None:
-            case [str(service), str(datacentre), float(first)] if math.isfinite(first):
-                return service, datacentre, first
-    except (ValueError, RecursionError):
-        pass
-    return None
 
 
 class StoredKeys:
@@ -174,7 +119,7 @@ class StoredKeys:
         gone: list[Row] = []
         for some in _cut(claims, AT_ONCE):
             for row, found in zip(some, await self._each(self._claim, some), strict=True):
-                _put(row[0], found, records, gone)
+                put_row(row[0], found, records, gone)
         self._tell(number, records, gone)
 
     async def _each(self, write: Write, rows: Sequence[Row]) -> list[Stored]:
@@ -215,7 +160,7 @@ class StoredKeys:
             if until - found.until > 1:
                 await self._namespace.touch(key, ttl)
             return NOTHING if datacentre == found.datacentre else found
-        value = json.dumps([service, datacentre, float(first)]).encode()
+        value = packed(service, datacentre, first)
         await self._namespace.put(key, value, ttl, condition=found.stamp or "absent")
         return NOTHING
 
@@ -241,7 +186,7 @@ class StoredKeys:
         records: list[Row] = []
         gone: list[Row] = []
         for key, found in zip(keys, await self._read(keys), strict=True):
-            _put(key, found, records, gone)
+            put_row(key, found, records, gone)
         if records or gone:
             self._tell(0, records, gone)
 
@@ -289,13 +234,6 @@ class StoredKeys:
         engine_ms = await self._engine.time_ms()
         self._ahead = engine_ms / 1000 - self._clock.wall()
         return engine_ms
-
-
-def _put(key: bytes, found: Stored, records: list[Row], gone: list[Row]) -> None:
-    if found.ended:
-        gone.append([key, found.ended])
-    elif found.stamp:
-        records.append([key, found.service, found.datacentre, found.first, found.until])
 
 
 def _cut(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

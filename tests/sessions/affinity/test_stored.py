@@ -5,7 +5,8 @@ from typing import Any
 
 from steer.clock import SystemClock
 from steer.sessions.affinity.learned import digest
-from steer.sessions.affinity.stored import LOOK_EVERY, StoredKeys, space
+from steer.sessions.affinity.stored import LOOK_EVERY, StoredKeys
+from steer.sessions.affinity.stored_record import space
 from steer.store.engine import Engine
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
