@@ -156,13 +156,15 @@ class Place:
             child.process = None
 
     async def close(self) -> None:
+        """Processes first, and all of them: what follows can be interrupted."""
         for child in self.children:
             self.kill_child(child)
+        for engine in self.engines.values():
+            engine.kill()
+        for child in self.children:
             await child.door.close()
             for relay in child.relays.values():
                 await relay.close()
-        for engine in self.engines.values():
-            engine.kill()
         if self.replica_relay:
             await self.replica_relay.close()
 
