@@ -5,7 +5,7 @@ from __future__ import annotations
 from steer.steering.facts import Facts
 from steer.steering.lines import plan_for
 from steer.steering.model import DatacentreState, Verdict
-from steer.steering.plan import Part
+from steer.steering.plan import Part, Plan
 from steer.steering.tables import Tables
 
 
@@ -23,9 +23,17 @@ def may_still_go(tables: Tables, facts: Facts, verdict: Verdict) -> bool:
     if bound is not None and bound.datacentre == datacentre and datacentre in whole.stays:
         return True
     plan, _ = plan_for(whole, facts)
+    if datacentre in _for_new_clients(plan):
+        return True
     survey = next((each for each in plan.surveys if each.datacentre == datacentre), None)
     if survey is None or survey.state is DatacentreState.DRAINING:
         return False
     if survey.part in (Part.STANDBY, Part.LEAVING) and not survey.base:
         return verdict.reason in ("trickle", "trial") and plan.trickle is not None
     return True
+
+
+def _for_new_clients(plan: Plan) -> set[str]:
+    """Where a client that is new could be sent now, however little is left."""
+    weighted = {site.datacentre for site in (*plan.sites, *plan.spares)}
+    return weighted | {slot.node.datacentre for tier in plan.tiers for slot in tier.slots}
