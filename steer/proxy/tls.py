@@ -153,6 +153,15 @@ def admin_context(files: CertificateFiles, client_ca: Path | None = None) -> ssl
     return context
 
 
+def peer_context(files: CertificateFiles, ca: Path) -> ssl.SSLContext:
+    """How to speak to another edge: only to whom that CA knows, and as whom `files` say. Raises SteerError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    load_pair(context, files)
+    _trust(context, ca)
+    return context
+
+
 def _trust(context: ssl.SSLContext, ca: Path | None) -> None:
     if ca is None:
         raise SteerError("`verify: ca` needs the file of that CA", "upstream_tls.ca")

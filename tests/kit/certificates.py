@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 
@@ -29,12 +30,12 @@ class Authority:
         self.certificate.write_bytes(self._sign(own))
 
     def issue(self, *names: str) -> CertificateFiles:
-        """`FIRST-NAME.pem` and `.key` for these names."""
+        """`FIRST-NAME.pem` and `.key` for these names or addresses."""
         files = CertificateFiles(self.folder / f"{names[0]}.pem", self.folder / f"{names[0]}.key")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         builder = self._builder(subject, key.public_key()).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+            x509.SubjectAlternativeName(list(map(general_name, names))), critical=False
         )
         files.certificate.write_bytes(self._sign(builder))
         files.key.write_bytes(
@@ -65,3 +66,11 @@ class Authority:
 
     def _sign(self, builder: x509.CertificateBuilder) -> bytes:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def general_name(text: str) -> x509.GeneralName:
+    """An address or a name."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)

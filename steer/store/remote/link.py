@@ -1,0 +1,64 @@
+"""The edges of another site as one: whichever of them answers."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from steer.clock import Clock, SystemClock
+from steer.store.errors import EngineDown, Indeterminate
+from steer.store.remote.calls import Call
+from steer.store.remote.line import Broken, Line
+
+T = TypeVar("T")
+TIMEOUT = 1.0
+"""Seconds: a round trip around the world takes 0.3 s, and the engine there answers that edge within 0.25 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePlace:
+    """`doors`: host and port of each edge's `replication.bind`, as it is reached from here; the first is asked first.
+    `tls` has this edge's certificate and the CA of all edges."""
+
+    doors: tuple[tuple[str, int], ...]
+    tls: ssl.SSLContext
+    timeout: float = TIMEOUT
+
+    def __str__(self) -> str:
+        return "the engine behind " + ", ".join(f"{host}:{port}" for host, port in self.doors)
+
+
+class RemoteLink:
+    """`ask` as often as you like. A line that is suspect is passed over while there is another one."""
+
+    def __init__(self, place: RemotePlace, clock: Clock | None = None) -> None:
+        self._place = place
+        it = clock or SystemClock()
+        self._lines = [Line(host, port, place.tls, place.timeout, it) for host, port in place.doors]
+
+    async def ask(self, call: Call[T], space: object, arguments: Sequence[object], wait: float = 0.0) -> T:
+        """What the engine said. Raises EngineDown, Indeterminate and, for `open`, StoreError.
+
+        A question whose line broke is asked once more. If that cannot be sent, it may have been heard the first time.
+        """
+        broken: Broken | None = None
+        down = EngineDown(f"{self._place} does not answer")
+        lines = [line for line in self._lines if line.may_be_asked()]
+        for line in (*lines, *lines[:1]):
+            try:
+                return await line.ask(call, space, arguments, wait)
+            except EngineDown as error:
+                down = error
+            except Broken as error:
+                if broken is not None:
+                    break
+                broken = error
+        if broken is not None:
+            raise Indeterminate(f"{self._place}: {broken}; {down.message}")
+        raise down
+
+    async def close(self) -> None:
+        for line in self._lines:
+            line.close()

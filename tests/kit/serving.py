@@ -1,0 +1,48 @@
+"""An engine served to its peers over mutual TLS, as an edge does it, in the test's own loop."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from steer.proxy.tls import admin_context, peer_context
+from steer.store.engine import Engine
+from steer.store.layout import Space
+from steer.store.remote.link import RemotePlace
+from steer.store.remote.server import EngineServer
+from tests.kit.certificates import Authority
+
+HOST = "127.0.0.1"
+
+
+class EdgeTls:
+    """The certificates of two edges at this address, by a CA that is for edges alone."""
+
+    def __init__(self, folder: Path, name: str = HOST) -> None:
+        folder.mkdir(exist_ok=True)
+        authority = Authority(folder)
+        files = authority.issue(name)
+        self.server = admin_context(files, authority.certificate)
+        self.client = peer_context(files, authority.certificate)
+
+
+@asynccontextmanager
+async def served(
+    engine: Engine, spaces: Mapping[str, Space], tls: ssl.SSLContext, names: Collection[str] = (HOST,)
+) -> AsyncIterator[tuple[EngineServer, int]]:
+    """The server and its port."""
+    sock = socket.create_server((HOST, 0))
+    server = EngineServer(engine, spaces, names)
+    port: int = sock.getsockname()[1]
+    await server.serve(sock, tls)
+    try:
+        yield server, port
+    finally:
+        await server.close()
+
+
+def place(port: int, tls: ssl.SSLContext, timeout: float = 1.0) -> RemotePlace:
+    return RemotePlace(((HOST, port),), tls, timeout)
