@@ -1,4 +1,4 @@
-"""Configuration -> the plain parameters of the store process: its site, its engine, its namespaces, its doors."""
+"""Configuration -> the plain parameters of the store process: its engines, its namespaces, its doors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-from steer.config import Config, DoorUser, Redis, ServerTls, SessionNamespace, Sessions
+from steer.config import Config, DoorUser, ServerTls, SessionNamespace, Sessions
 from steer.proxy.tls import CertificateFiles, admin_context
 from steer.sessions.access import Access, Holder
 from steer.sessions.affinity.stored_record import space
@@ -17,9 +16,7 @@ from steer.store.layout import Space
 from steer.store.namespace import Promise
 from steer.store.redis_link import RedisPlace
 from steer.store.site import Kept
-
-DEFAULT_PORT = 26379
-"""Of a Sentinel."""
+from steer.store_places import PeerDoor, Sites, peer_door, sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +40,9 @@ class NamespaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """`engine`: this site's Redis; None: the edge's own memory, with its log in the file `log`. `others`: by site, the
-    engines of the other datacentres that have one."""
+    """`log`: the file of the edge's own memory, where the site has no Redis."""
 
-    site: int
-    engine: RedisPlace | None
-    others: Mapping[int, RedisPlace]
+    sites: Sites
     log: Path
     sync: float | Literal["always"]
     namespaces: tuple[NamespaceSettings, ...]
@@ -58,11 +52,13 @@ class StoreSettings:
     http: DoorSettings | None
     learned: Kept | None = None
     """Where edges share learned keys; None: they do not."""
+    peers: PeerDoor | None = None
+    """Where the edges of other sites reach this site's engine."""
 
     @property
     def binds(self) -> dict[str, str]:
         """The addresses of the doors, by name."""
-        doors = {"resp": self.resp, "http": self.http}
+        doors = {"resp": self.resp, "http": self.http, "peers": self.peers}
         return {name: door.bind for name, door in doors.items() if door is not None}
 
 
@@ -76,66 +72,25 @@ def store_settings(config: Config) -> StoreSettings | None:
     sessions = config.sessions
     if sessions is None or not sessions.namespaces:
         return None
-    here = site_of(config)
-    engines = {
-        datacentre.id: redis_place(datacentre.redis)
-        for datacentre in config.datacentres.values()
-        if datacentre.redis is not None
-    }
-    engine = engines.pop(here, None)
-    others = engines if engine is not None else {}
+    it = sites(config)
+    peers = tuple(it.others)
     resp, http = sessions.doors.resp, sessions.doors.http
     return StoreSettings(
-        site=here,
-        engine=engine,
-        others=others,
+        sites=it,
         log=config.edge.state / "sessions.log",
         sync=sessions.memory.log,
-        namespaces=tuple(
-            _namespace(name, here, tuple(others), namespace) for name, namespace in sessions.namespaces.items()
-        ),
+        namespaces=tuple(_namespace(name, it.here, peers, each) for name, each in sessions.namespaces.items()),
         keys=sessions.keys.file if has_seals(sessions) else None,
         resp=_door(resp.bind, resp.users, resp.tls, "resp.users") if resp is not None else None,
         http=_door(http.bind, http.tokens, http.tls, "http.tokens") if http is not None else None,
-        learned=Kept(space(here, tuple(others)), Promise()) if engine is not None and _learns(config) else None,
+        learned=Kept(space(it.here, peers), Promise()) if (it.engine or peers) and _learns(config) else None,
+        peers=peer_door(config),
     )
 
 
 def _learns(config: Config) -> bool:
     affinities = (service.affinity for service in config.services.values())
     return any(affinity is not None and affinity.cookie is None for affinity in affinities)
-
-
-def site_of(config: Config) -> int:
-    """The datacentre in which this edge stands; where it does not say, the first."""
-    name = config.edge.datacentre or next(iter(config.datacentres))
-    return config.datacentres[name].id
-
-
-def redis_place(redis: Redis) -> RedisPlace:
-    """`tls` makes it TLS whatever the scheme of the URL."""
-    options: dict[str, str | int | bool] = {}
-    if redis.username is not None:
-        options["username"] = redis.username
-    if redis.password is not None:
-        options["password"] = redis.password.get_secret_value()
-    url = redis.url or ""
-    if redis.tls is not None:
-        files = {"ssl_ca_certs": redis.tls.ca, "ssl_certfile": redis.tls.certificate, "ssl_keyfile": redis.tls.key}
-        options |= {name: str(file) for name, file in files.items() if file is not None}
-        if redis.sentinel is not None:
-            options["ssl"] = True
-        elif urlsplit(url).scheme == "redis":
-            url = url.replace("redis://", "rediss://", 1)
-    if redis.sentinel is None:
-        return RedisPlace(url=url, options=tuple(options.items()))
-    nodes = tuple(_sentinel(node) for node in redis.sentinel.nodes)
-    return RedisPlace(sentinels=nodes, service=redis.sentinel.service, options=tuple(options.items()))
-
-
-def _sentinel(node: str) -> tuple[str, int]:
-    host, _, port = node.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else (node, DEFAULT_PORT)
 
 
 def _namespace(name: str, site: int, others: tuple[int, ...], namespace: SessionNamespace) -> NamespaceSettings:

@@ -4,7 +4,8 @@
     control <── once a second: how it stands ──┤                         │
     workers ── bring this client's session ────┤                         │
     control <── learned keys of all edges ─────┘                         │
-                              the other sites' engines <── replication ──┘
+                              the other sites' engines <── replication ──┤
+                              their edges ── mutual TLS ── EngineServer ──┘
 
 It knows nothing of a reload: what it is made of holds for its life. It leaves its doors' sockets to the supervisor, so
 that a client that connects while it is started anew waits for an answer instead of being refused.
@@ -18,7 +19,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from steer.clock import Clock, SystemClock
@@ -39,10 +40,11 @@ from steer.store.layout import Space as StoreSpace
 from steer.store.memory_engine import MemoryEngine
 from steer.store.memory_log import Log
 from steer.store.model import Namespace
-from steer.store.redis_engine import RedisEngine
-from steer.store.redis_link import PEER_TIMEOUT, RedisLink
+from steer.store.redis_link import RedisLink
+from steer.store.remote.server import EngineServer
 from steer.store.site import Site
 from steer.store_parameters import NamespaceSettings, StoreSettings
+from steer.store_places import engine_at
 
 logger = logging.getLogger("steer.store")
 
@@ -63,17 +65,18 @@ class StoreProcess:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._keys = WatchedRing(settings.keys) if settings.keys is not None else None
-        self._others = peers_of(settings)
+        self._others = {site: engine_at(place) for site, place in settings.sites.others.items()}
         kept = [each.kept for each in settings.namespaces]
         if settings.learned is not None:
             kept.append(settings.learned)
-        self._site = Site(settings.site, engine_of(settings), kept, self._clock, self._others)
+        self._site = Site(settings.sites.here, engine_of(settings), kept, self._clock, self._others)
         self._old: dict[str, OldRedis] = {}
         self._namespaces = {each.kept.space.name: self._namespace(each) for each in settings.namespaces}
         self._settings_of = {each.kept.space.name: each for each in settings.namespaces}
-        self._courier = Courier({settings.site: self._site.engine, **self._others}, self._clock)
+        self._courier = Courier({settings.sites.here: self._site.engine, **self._others}, self._clock)
         self._resp: RespDoor | None = None
         self._http: HttpDoor | None = None
+        self._peers: EngineServer | None = None
         self._learned: StoredKeys | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._workers: ToWorkers | None = None
@@ -93,6 +96,9 @@ class StoreProcess:
             limits_of_http = HttpLimits(patience=patience(self._settings))
             self._http = HttpDoor(self._namespaces, self._settings.http.access, limits_of_http, clock=self._clock)
             await self._http.serve(doors["http"].dup(), self._settings.http.tls)
+        if self._settings.peers is not None:
+            self._peers = EngineServer(self._site.engine, self._site.spaces, self._settings.peers.names)
+            await self._peers.serve(doors["peers"].dup(), self._settings.peers.tls)
         self._tasks.append(spawn("status", self._tell(link)))
         if self._settings.learned is not None:
             self._learned = self._learned_keys(self._settings.learned.space, link)
@@ -104,7 +110,9 @@ class StoreProcess:
             await self._resp.close()
         if self._http is not None:
             await self._http.close()
-        self._resp = self._http = None
+        if self._peers is not None:
+            await self._peers.close()
+        self._resp = self._http = self._peers = None
 
     async def stop(self) -> None:
         await self.drain(0)
@@ -191,7 +199,7 @@ class StoreProcess:
         return {
             **asdict(site),
             "at": self._clock.wall(),
-            "engine": str(self._settings.engine or "memory"),
+            "engine": str(self._settings.sites.engine or "memory"),
             "doors": self._doors(),
             "keys_alarm": self._keys.alarm if self._keys is not None else "",
         }
@@ -202,21 +210,16 @@ class StoreProcess:
             found["resp"] = {"bind": self._settings.resp.bind, **self._resp.facts()["sessions"]}
         if self._http is not None and self._settings.http is not None:
             found["http"] = {"bind": self._settings.http.bind}
+        if self._peers is not None and self._settings.peers is not None:
+            peers = {"connections": len(self._peers.conversations), "refused": self._peers.refused}
+            found["replication"] = {"bind": self._settings.peers.bind, **peers}
         return found
 
 
 def engine_of(settings: StoreSettings) -> Engine:
     """This site's."""
-    if settings.engine is not None:
-        return RedisEngine(RedisLink(settings.engine))
-    return MemoryEngine(Log(settings.log, settings.sync))
-
-
-def peers_of(settings: StoreSettings) -> dict[int, Engine]:
-    """The other sites', which have longer to answer."""
-    return {
-        site: RedisEngine(RedisLink(replace(place, timeout=PEER_TIMEOUT))) for site, place in settings.others.items()
-    }
+    place = settings.sites.engine
+    return engine_at(place) if place is not None else MemoryEngine(Log(settings.log, settings.sync))
 
 
 def patience(settings: StoreSettings) -> float:

@@ -24,9 +24,7 @@ from steer.cli.output import aligned, say
 from steer.config import Config, load
 from steer.store.engine import Finding
 from steer.store.errors import StoreError
-from steer.store.redis_engine import RedisEngine
-from steer.store.redis_link import RedisLink, RedisPlace
-from steer.store_parameters import redis_place
+from steer.store_places import EnginePlace, engine_at, sites
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The file that names the engines.")]
 
@@ -122,13 +120,15 @@ def check(config: ConfigFile, json: JsonOption = False, debug: DebugOption = Fal
 
 async def findings(config: Config) -> dict[str, list[Finding]]:
     """By datacentre; those without a Redis have the memory of their edges, of which nothing can be set up wrongly."""
-    places = {name: redis_place(each.redis) for name, each in config.datacentres.items() if each.redis is not None}
-    asked: list[Any] = await asyncio.gather(*(_ask(place) for place in places.values()))
+    it = sites(config)
+    engines = {**it.others, it.here: it.engine}
+    places = {name: place for name, each in config.datacentres.items() if (place := engines.get(each.id))}
+    asked: list[Any] = await asyncio.gather(*map(_ask, places.values()))
     return dict(zip(places, asked, strict=True))
 
 
-async def _ask(place: RedisPlace) -> list[Finding]:
-    engine = RedisEngine(RedisLink(place))
+async def _ask(place: EnginePlace) -> list[Finding]:
+    engine = engine_at(place)
     try:
         return await engine.check()
     except StoreError as error:

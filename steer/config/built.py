@@ -49,8 +49,6 @@ UNBUILT = (
     Unbuilt("groups.*.failback.plan", "running a plan"),
     Unbuilt("groups.*.readiness", "readiness"),
     Unbuilt("groups.*.rpo_probe", "measuring what the application would lose"),
-    Unbuilt("replication.bind", "replication"),
-    Unbuilt("replication.tls", "replication"),
     Unbuilt("plans", "running a plan"),
     Unbuilt("drills", "drills"),
     Unbuilt("notifications", "notifications"),

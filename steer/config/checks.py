@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from steer.config import checks_edge, checks_groups, checks_pools, checks_recovery, checks_services
+from steer.config import checks_edge, checks_groups, checks_pools, checks_recovery, checks_services, checks_sessions
 from steer.config.checks_certificates import check_certificates
 from steer.config.checks_files import check_files
 from steer.config.findings import Finding
@@ -18,6 +18,7 @@ _CHECKS = (
     *checks_groups.CHECKS,
     *checks_services.CHECKS,
     *checks_recovery.CHECKS,
+    *checks_sessions.CHECKS,
 )
 
 Placed = list[tuple[Place, Problem]]

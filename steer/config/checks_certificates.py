@@ -8,6 +8,7 @@ from pathlib import Path
 
 from steer.config.certificates import Leaf, Unusable, read_chain, read_public_part
 from steer.config.checks_services import pinned_hostnames
+from steer.config.doors import server_tls
 from steer.config.findings import Finding, Findings
 from steer.config.schema import Config
 from steer.config.schema_edge import ClientTls
@@ -29,8 +30,7 @@ def check_certificates(config: Config, now: float) -> Findings:
 
 
 def _other_pairs(config: Config) -> Iterator[tuple[Place, ServerTls | ClientTls | UpstreamTls]]:
-    if config.admin.tls:
-        yield ("admin", "tls"), config.admin.tls
+    yield from server_tls(config)
     for name, pool in config.pools.items():
         yield ("pools", name, "upstream_tls"), pool.upstream_tls
 

@@ -10,6 +10,9 @@ from steer.config.schema import Config
 from steer.config.schema_listeners import Listener
 from steer.config.source import Place
 
+OTHER_BINDS = {"admin": "the admin API", "replication": "replication.bind"}
+"""What `edges.*.bind` names beside listeners."""
+
 
 def check_edge(config: Config) -> Findings:
     edge = config.edge
@@ -27,7 +30,7 @@ def check_edge(config: Config) -> Findings:
 
 def check_edges(config: Config) -> Findings:
     datacentres = config.source.keys("datacentres")
-    bindable = [*(listener.name for listener in config.listeners), "admin"]
+    bindable = [*(listener.name for listener in config.listeners), *OTHER_BINDS]
     for name, member in config.edges.items():
         place: Place = ("edges", name)
         yield from known((*place, "datacentre"), "datacentre", member.datacentre, datacentres)
@@ -54,8 +57,9 @@ def _bind_once(binds: Seen, bind: str, place: Place, owner: str) -> Findings:
 
 
 def _check_listener(config: Config, listener: Listener, place: Place) -> Findings:
-    if listener.name == "admin":
-        yield Finding((*place, "name"), "must not be admin", "edges.*.bind means the admin API by it")
+    if listener.name in OTHER_BINDS:
+        message = f"must not be {listener.name}"
+        yield Finding((*place, "name"), message, f"edges.*.bind means {OTHER_BINDS[listener.name]} by it")
     if listener.client_address != "peer" and not listener.trusted_proxies:
         message = f"must not be empty with client_address: {listener.client_address}"
         yield Finding((*place, "trusted_proxies"), message, "the networks that may say who the client is")

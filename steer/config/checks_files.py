@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from steer.config.certificates import Unusable, read_chain
+from steer.config.doors import server_tls
 from steer.config.findings import Finding, Findings
 from steer.config.schema import Config
 from steer.config.source import Place
@@ -28,8 +29,9 @@ def _authorities(config: Config) -> Iterator[tuple[Place, Path]]:
     for index, listener in enumerate(config.listeners):
         if listener.tls and listener.tls.client_ca:
             yield ("listeners", index, "tls", "client_ca"), listener.tls.client_ca
-    if config.admin.tls and config.admin.tls.client_ca:
-        yield ("admin", "tls", "client_ca"), config.admin.tls.client_ca
+    for place, tls in server_tls(config):
+        if tls.client_ca:
+            yield (*place, "client_ca"), tls.client_ca
     for name, pool in config.pools.items():
         if pool.upstream_tls.ca:
             yield ("pools", name, "upstream_tls", "ca"), pool.upstream_tls.ca

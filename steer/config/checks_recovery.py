@@ -1,4 +1,4 @@
-"""Do plans, drills and sessions speak of what exists?"""
+"""Do plans and drills speak of what exists?"""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 from steer.config.checks_groups import rising
 from steer.config.findings import Finding, Findings, known
-from steer.config.network import is_loopback
 from steer.config.schema import Config
 from steer.config.schema_plans import Action, Step
-from steer.config.schema_sessions import HttpDoor, RespDoor
-from steer.config.schema_sessions import Namespace as SessionNamespace
 from steer.config.source import Place
 
 
@@ -58,44 +55,4 @@ def check_drills(config: Config) -> Findings:
             yield Finding(place, "needs rule and share, or neither", "a share of a rule's clients is the partial test")
 
 
-def check_sessions(config: Config) -> Findings:
-    if config.sessions is None:
-        return
-    resp, http = config.sessions.doors.resp, config.sessions.doors.http
-    if resp:
-        yield from _check_door(config, resp, "resp", "users")
-    if http:
-        yield from _check_door(config, http, "http", "tokens")
-    for name, namespace in config.sessions.namespaces.items():
-        place: Place = ("sessions", "namespaces", name)
-        yield from _check_session_cookie(place, namespace)
-        if namespace.hash_keys and not namespace.seal:
-            yield Finding((*place, "hash_keys"), "needs seal: true", "ids alone tell little, values tell all")
-
-
-def _check_session_cookie(place: Place, namespace: SessionNamespace) -> Findings:
-    cookie = namespace.session_cookie
-    if cookie is None:
-        return
-    if cookie.key.count("{value}") != 1:
-        yield Finding((*place, "session_cookie", "key"), f'must have {{value}} once, got "{cookie.key}"')
-    if not namespace.replicate:
-        yield Finding((*place, "session_cookie"), "needs replicate: true", "other datacentres have no such records")
-
-
-def _check_door(config: Config, door: RespDoor | HttpDoor, name: str, key: str) -> Findings:
-    place: Place = ("sessions", "doors", name)
-    namespaces = config.source.keys("sessions", "namespaces")
-    users = door.users if isinstance(door, RespDoor) else door.tokens
-    for user, found in users.items():
-        yield from known((*place, key, user, "namespace"), "namespace", found.namespace, namespaces)
-    if not users and not is_loopback(door.bind):
-        yield Finding((*place, "bind"), f"must be a loopback address without {key}, got {door.bind}")
-
-
-def check_replication(config: Config) -> Findings:
-    if config.replication.bind and config.replication.tls is None:
-        yield Finding(("replication",), "needs tls where there is bind")
-
-
-CHECKS = (check_plans, check_drills, check_sessions, check_replication)
+CHECKS = (check_plans, check_drills)

@@ -113,8 +113,10 @@ def at_this_edge(config: Config) -> Config:
         for listener in config.listeners
     )
     admin = config.admin.model_copy(update={"bind": member.bind.get("admin", config.admin.bind)})
+    bind = member.bind.get("replication", config.replication.bind)
+    replication = config.replication.model_copy(update={"bind": bind})
     edge = _placed(config.edge, member.datacentre)
-    return config.model_copy(update={"edge": edge, "listeners": listeners, "admin": admin})
+    return config.model_copy(update={"edge": edge, "listeners": listeners, "admin": admin, "replication": replication})
 
 
 def _placed(edge: Edge, datacentre: str | None) -> Edge:

@@ -60,11 +60,15 @@ class Edge(Model):
 
 
 class EdgeMember(Model):
-    """One of `edges`. `bind` is for this edge alone: a listener's name, or `admin`, to an address."""
+    """One of `edges`. `bind` is for this edge alone: a listener's name, `admin` or `replication`, to an address.
+
+    `replication`: where other sites reach the `replication.bind` of this edge.
+    """
 
     datacentre: Name | None = None
     role: Literal["serving", "witness"] = "serving"
     admin: HttpUrl | None = None
+    replication: HostPort | None = None
     bind: dict[str, Bind] = section()
 
 

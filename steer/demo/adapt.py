@@ -34,6 +34,8 @@ POOL: dict[str, Tree] = {
 CHECK: Tree = {"interval": "1s", "timeout": "1s"}
 DOORS = {"resp": 6380, "http": 8079}
 """The ports of the doors, where they are free."""
+ONLY_HERE = ("bind", "admin", "replication")
+"""What one of `edges` has for where it really stands."""
 ADMIN_PORT = 9900
 """Where the commands look when nothing is said."""
 
@@ -83,7 +85,7 @@ def _be_alone(tree: Tree) -> None:
     name = tree["edge"].get("name")
     others = tree.get("edges") or {}
     if name in others:
-        tree["edges"] = {name: {key: value for key, value in others[name].items() if key not in ("bind", "admin")}}
+        tree["edges"] = {name: {key: value for key, value in others[name].items() if key not in ONLY_HERE}}
     elif others:
         del tree["edges"]
 
@@ -110,6 +112,7 @@ def _move_nodes(pool: Tree, ports: Ports) -> None:
 
 
 def _move_sessions(tree: Tree, ports: Ports) -> None:
+    tree.pop("replication", None)
     for datacentre in tree.get("datacentres", {}).values():
         datacentre.pop("redis", None)
     doors = (tree.get("sessions") or {}).get("doors") or {}

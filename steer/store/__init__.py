@@ -17,7 +17,8 @@ change). One script (`scripts/*.lua`, `scripting.py`) writes all of that at once
 
 **engine** (`engine.py`): what both engines can do, in one Protocol; one battery of tests is passed by both. Most of it
 is for replication: states to send, states to apply with a cursor in the same step, digests to compare. The one is a
-Redis (`redis_*.py`), the other the edge's own memory with a log on disk (`memory_*.py`).
+Redis (`redis_*.py`), the other the edge's own memory with a log on disk (`memory_*.py`); and there is one that is an
+engine at another site, asked through an edge there (`remote/`).
 
 **site** (`site.py`): an engine, the namespaces over it (`namespace.py`), and what keeps them the same as at the other
 sites: `replication/`, whose docstring tells how, and a courier (`courier.py`) for single records that are in a hurry.

@@ -78,6 +78,11 @@ class Site:
     def __repr__(self) -> str:
         return f"<Site {self.number} [{', '.join(self._kept)}]>"
 
+    @property
+    def spaces(self) -> dict[str, Space]:
+        """By name: every namespace that is kept here."""
+        return {name: each.own.space for name, each in self._kept.items()}
+
     def namespace(self, name: str) -> Namespace:
         """What doors use."""
         return self._kept[name].namespace

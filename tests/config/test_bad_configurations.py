@@ -393,6 +393,40 @@ CONTRADICTIONS = [
         "steer.yaml:27: sessions.namespaces.web.hash_keys: needs seal: true (ids alone tell little, values tell all)",
     ),
     bad(
+        "a door for other sites whose address nobody is told, in the clear",
+        "services:\n",
+        "replication: {bind: '0.0.0.0:9901'}\nservices:\n",
+        "steer.yaml:27: replication: needs tls where sites replicate through edges",
+        "steer.yaml:27: replication.bind: needs edges.edge-a.replication (the host and port by which other sites reach "
+        "it)",
+    ),
+    bad(
+        "a door for other sites that asks nobody who he is",
+        "  edge-b: {datacentre: two}\n",
+        "  edge-b: {datacentre: two, replication: 'b.example:9901'}\nreplication: {tls: {certificate: a, key: b}}\n",
+        "steer.yaml:6: replication.tls: needs client_ca (the CA that is for edges alone: who has its certificate may "
+        "read and write every session)",
+    ),
+    bad(
+        "an address for other sites at which nobody listens",
+        "edge-a: {datacentre: one}",
+        "edge-a: {datacentre: one, replication: 'a.example:9901'}",
+        "steer.yaml:4: edges.edge-a.replication: needs replication.bind (where this edge listens for others)",
+    ),
+    bad(
+        "two edges that would each replicate a memory of its own",
+        "  edge-b: {datacentre: two}\n",
+        "  edge-b: {datacentre: two, replication: 'b.example:9901'}\n  edge-c: {datacentre: two}\n"
+        "replication: {tls: {certificate: a, key: b, client_ca: c}}\n",
+        "steer.yaml:19: datacentres.two: needs a redis: edge-b and edge-c would each replicate a memory of its own",
+    ),
+    bad(
+        "a listener that is called as something else is",
+        "name: http\n",
+        "name: replication\n",
+        "steer.yaml:10: listeners[1].name: must not be replication (edges.*.bind means replication.bind by it)",
+    ),
+    bad(
         "a pool of HTTP with a node of TCP",
         '"http://127.0.0.1:8101"',
         '"tcp://127.0.0.1:8101"',

@@ -45,7 +45,7 @@ def test_what_asks_for_nothing_uses_nothing(write: Any, right: str, old: str, ne
     ("old", "new", "path"),
     [
         ("two: 50}}", "two: 50}, writes: one-site}", "groups.website.writes"),
-        ("services:", "replication: {tls: {certificate: a, key: b}}\nservices:", "replication.tls"),
+        ("services:", "plans: {move: {steps: [{name: wait, wait: 1s}]}}\nservices:", "plans"),
     ],
 )
 def test_what_asks_for_something_is_named(write: Any, right: str, old: str, new: str, path: str) -> None:
@@ -55,9 +55,14 @@ def test_what_asks_for_something_is_named(write: Any, right: str, old: str, new:
 
 
 def test_a_configuration_that_came_from_no_file_is_asked_too() -> None:
-    data = {"version": 1, "edge": {"name": "a"}, "listeners": [], "replication": {"bind": "127.0.0.1:9901"}}
+    data = {
+        "version": 1,
+        "edge": {"name": "a"},
+        "listeners": [],
+        "notifications": [{"url": "http://a.example/", "on": ["out"]}],
+    }
     config = Config.model_validate({**data, "datacentres": {}, "pools": {}, "groups": {}, "services": {}})
-    assert [problem.path for problem in unbuilt(config)] == ["replication.bind"]
+    assert [problem.path for problem in unbuilt(config)] == ["notifications"]
 
 
 def automatic(right: str, more: str = "") -> str:

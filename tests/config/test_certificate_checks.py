@@ -128,6 +128,20 @@ def test_other_files_that_are_named_must_be_there(write: Any, right: str, certif
     ]
 
 
+def test_the_files_of_the_doors_and_of_replication_are_looked_at_too(
+    write: Any, right: str, certify: Any, folder: Path
+) -> None:
+    certify("www", "www.example", "one.example")
+    door = "{tls: {certificate: www.pem, key: resp.key}}"
+    peers = "{bind: '127.0.0.1:9901', tls: {certificate: www.pem, key: www.key, client_ca: edges.pem}}"
+    text = right.replace("edge-a: {datacentre: one}", "edge-a: {datacentre: one, replication: '127.0.0.1:9901'}")
+    text = text.replace("services:", f"sessions: {{doors: {{resp: {door}}}}}\nreplication: {peers}\nservices:")
+    assert problems(write(text)) == [
+        "steer.yaml:27: sessions.doors.resp.tls.key: resp.key cannot be read: No such file or directory",
+        "steer.yaml:28: replication.tls.client_ca: edges.pem cannot be read: No such file or directory",
+    ]
+
+
 def test_the_pair_of_the_admin_api_is_looked_at_too(write: Any, right: str, certify: Any, folder: Path) -> None:
     certify("www", "www.example", "one.example")
     text = right.replace("bind: 127.0.0.1:9900", "tls: {certificate: www.pem, key: admin.key}")

@@ -11,17 +11,19 @@ from pathlib import Path
 from steer.proxy.tls import admin_context, peer_context
 from steer.store.engine import Engine
 from steer.store.layout import Space
+from steer.store.remote.line import Door
 from steer.store.remote.link import RemotePlace
 from steer.store.remote.server import EngineServer
 from tests.kit.certificates import Authority
 
 HOST = "127.0.0.1"
+EDGE = "edge-two"
 
 
 class EdgeTls:
-    """The certificates of two edges at this address, by a CA that is for edges alone."""
+    """A certificate for an edge of this name, by a CA that is for edges alone; for both ends."""
 
-    def __init__(self, folder: Path, name: str = HOST) -> None:
+    def __init__(self, folder: Path, name: str = EDGE) -> None:
         folder.mkdir(exist_ok=True)
         authority = Authority(folder)
         files = authority.issue(name)
@@ -31,7 +33,7 @@ class EdgeTls:
 
 @asynccontextmanager
 async def served(
-    engine: Engine, spaces: Mapping[str, Space], tls: ssl.SSLContext, names: Collection[str] = (HOST,)
+    engine: Engine, spaces: Mapping[str, Space], tls: ssl.SSLContext, names: Collection[str] = (EDGE,)
 ) -> AsyncIterator[tuple[EngineServer, int]]:
     """The server and its port."""
     sock = socket.create_server((HOST, 0))
@@ -45,4 +47,4 @@ async def served(
 
 
 def place(port: int, tls: ssl.SSLContext, timeout: float = 1.0) -> RemotePlace:
-    return RemotePlace(((HOST, port),), tls, timeout)
+    return RemotePlace((Door(EDGE, HOST, port),), tls, timeout)

@@ -13,9 +13,9 @@ value; answers come in any order.
     [number, call, namespace or None, arguments]  ->  [number, "ok", value]
                                                   <-  [number, "down" | "unknown" | "refused", message]
 
-Who may ask: whoever has a certificate of the CA that is for edges alone, which names the address of a known edge. Such
-a peer may do what it could do at the Redis itself: of the namespaces that this edge keeps, everything. What it may not
-do is take more than its share: questions at once, bytes of one message, connections.
+Who may ask: an edge of another site. Both ends show a certificate of the CA that is for edges alone, and for an edge's
+name in the configuration. Such a peer may do what it could do at the Redis itself: with the namespaces that this edge
+keeps, everything. What it may not do is take more than its share: questions at once, bytes of one message, connections.
 
 A line that breaks leaves its questions without answers; each is asked once more, over another line: a write has its
 request id, and all of replication may be done twice. What is too slow is Indeterminate, and not asked again.

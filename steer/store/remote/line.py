@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgpack
 
@@ -35,11 +35,19 @@ class Broken(Exception):
     """The connection ended after the question was sent: it may have been heard."""
 
 
-class Line:
-    """To `host:port`. `timeout`: seconds for an answer, and to wait for a connection."""
+class Door(NamedTuple):
+    """One edge of the other site, as it is reached from here. Its certificate is for `edge`, its name."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext, timeout: float, clock: Clock) -> None:
-        self._host, self._port = host, port
+    edge: str
+    host: str
+    port: int
+
+
+class Line:
+    """`timeout`: seconds for an answer, and to wait for a connection."""
+
+    def __init__(self, door: Door, tls: ssl.SSLContext, timeout: float, clock: Clock) -> None:
+        self._door = door
         self._tls = tls
         self._timeout = timeout
         self._clock = clock
@@ -50,7 +58,7 @@ class Line:
         self._connecting: asyncio.Task[Wire] | None = None
 
     def __str__(self) -> str:
-        return f"{self._host}:{self._port}"
+        return f"{self._door.edge} ({self._door.host}:{self._door.port})"
 
     def may_be_asked(self) -> bool:
         """Of a line that is suspect, once in half a second."""
@@ -77,16 +85,16 @@ class Line:
             self._suspect()
             if wire.heard == heard:
                 wire.end()
-            raise Indeterminate(f"the edge {self} did not answer in time") from error
+            raise Indeterminate(f"{self} did not answer in time") from error
         finally:
             wire.waiting.pop(number, None)
         self._is_suspect = False
         if outcome != "ok":
-            raise ERRORS.get(outcome, Indeterminate)(f"the edge {self}: {value}")
+            raise ERRORS.get(outcome, Indeterminate)(f"{self}: {value}")
         try:
             return call.gives(value)
         except Malformed as error:
-            raise Indeterminate(f"the edge {self} gave an answer that is none: {error}") from error
+            raise Indeterminate(f"{self} gave an answer that is none: {error}") from error
 
     async def _connected(self) -> Wire:
         if self._wire is not None and not self._wire.is_over:
@@ -99,12 +107,12 @@ class Line:
                 return await asyncio.shield(self._connecting)
         except (OSError, TimeoutError) as error:
             self._suspect()
-            raise EngineDown(f"the edge {self} cannot be reached: {str(error) or 'too slow'}") from error
+            raise EngineDown(f"{self} cannot be reached: {str(error) or 'too slow'}") from error
 
     async def _connect(self) -> Wire:
         async with asyncio.timeout(CONNECT_TIME):
             _, wire = await asyncio.get_running_loop().create_connection(
-                Wire, self._host, self._port, ssl=self._tls, server_hostname=self._host
+                Wire, self._door.host, self._door.port, ssl=self._tls, server_hostname=self._door.edge
             )
         return wire
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from steer.clock import Clock, SystemClock
 from steer.store.errors import EngineDown, Indeterminate
 from steer.store.remote.calls import Call
-from steer.store.remote.line import Broken, Line
+from steer.store.remote.line import Broken, Door, Line
 
 T = TypeVar("T")
 TIMEOUT = 1.0
@@ -19,15 +19,14 @@ TIMEOUT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RemotePlace:
-    """`doors`: host and port of each edge's `replication.bind`, as it is reached from here; the first is asked first.
-    `tls` has this edge's certificate and the CA of all edges."""
+    """`doors` in the order in which they are asked. `tls` has this edge's certificate and the CA of all edges."""
 
-    doors: tuple[tuple[str, int], ...]
+    doors: tuple[Door, ...]
     tls: ssl.SSLContext
     timeout: float = TIMEOUT
 
     def __str__(self) -> str:
-        return "the engine behind " + ", ".join(f"{host}:{port}" for host, port in self.doors)
+        return "the engine behind " + ", ".join(door.edge for door in self.doors)
 
 
 class RemoteLink:
@@ -36,7 +35,7 @@ class RemoteLink:
     def __init__(self, place: RemotePlace, clock: Clock | None = None) -> None:
         self._place = place
         it = clock or SystemClock()
-        self._lines = [Line(host, port, place.tls, place.timeout, it) for host, port in place.doors]
+        self._lines = [Line(door, place.tls, place.timeout, it) for door in place.doors]
 
     async def ask(self, call: Call[T], space: object, arguments: Sequence[object], wait: float = 0.0) -> T:
         """What the engine said. Raises EngineDown, Indeterminate and, for `open`, StoreError.

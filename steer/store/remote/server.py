@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 import ssl
@@ -39,13 +38,13 @@ KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (sock
 
 
 class EngineServer:
-    """`spaces` by name: the namespaces that peers may use. `names`: hosts of the edges that may come in, one of which
-    their certificate must be for. On the loop."""
+    """`spaces` by name: the namespaces that peers may use. `names`: of the edges that may come in; their certificates
+    are for these names. On the loop."""
 
     def __init__(self, engine: Engine, spaces: Mapping[str, Space], names: Collection[str]) -> None:
         self.engine = engine
         self.spaces = spaces
-        self._names = frozenset(map(canonical, names))
+        self._names = frozenset(name.lower() for name in names)
         self._loop = asyncio.get_running_loop()
         self._accepting: asyncio.Task[None] | None = None
         self._greetings: set[asyncio.Task[None]] = set()
@@ -209,15 +208,5 @@ class Conversation(asyncio.Protocol):
 
 
 def names_in(certificate: Mapping[str, Any]) -> frozenset[str]:
-    """Hosts that a certificate (as `SSLSocket.getpeercert` gives it) is for."""
-    return frozenset(
-        canonical(value) for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")
-    )
-
-
-def canonical(host: str) -> str:
-    """One spelling of a name or an address."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return host.lower()
+    """Whom a certificate is for, as `SSLSocket.getpeercert` gives it."""
+    return frozenset(name.lower() for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS")

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from steer.store.codec import HEAD, HEAD_SIZE
+from tests.kit.certificates import Authority
 from tests.kit.edge import RunningEdge, Tree, bind, configuration, free_port
 from tests.kit.redis import RedisServer
 from tests.kit.relay import Relay
@@ -29,6 +30,7 @@ class Site:
     redis: RedisServer
     door: int
     node: int
+    peers: int
     tree: Tree
     edge: RunningEdge | None = None
 
@@ -112,15 +114,53 @@ async def two_sites_that_can_be_parted(
 
 def _site(folder: Path, name: str) -> Site:
     folder.mkdir()
-    return Site(name, folder, RedisServer(folder / "redis"), free_port(), free_port(), {})
+    return Site(name, folder, RedisServer(folder / "redis"), free_port(), free_port(), free_port(), {})
 
 
-def _tree(site: Site, nodes: Mapping[str, int], engines: Mapping[str, str], namespace: Tree) -> Tree:
+@contextmanager
+def two_sites_through_edges(folder: Path, *, redis: bool = True, **namespace: Any) -> Iterator[tuple[Site, Site]]:
+    """No edge can reach the other site's Redis, only its edge; without `redis` each has its memory."""
+    sites = make_sites(folder)
+    authority = Authority(folder)
+    nobody = "redis://127.0.0.1:1/0"
+    with ExitStack() as stack:
+        for site in sites:
+            if redis:
+                stack.enter_context(site.redis)
+            own, other = (site.redis.url, nobody) if redis else (None, None)
+            engines = {each.name: own if each is site else other for each in sites}
+            site.tree = _tree(site, {each.name: each.node for each in sites}, engines, namespace)
+            _through_edges(site, sites, authority)
+            stack.callback(site.kill)
+            site.start()
+        yield sites
+        for site in sites:
+            if site.running.process.poll() is None:
+                site.running.stop()
+
+
+def _through_edges(site: Site, sites: tuple[Site, Site], authority: Authority) -> None:
+    files = authority.issue(edge_name(site))
+    tls = {"certificate": files.certificate, "key": files.key, "client_ca": authority.certificate}
+    site.tree["replication"] = {
+        "bind": f"127.0.0.1:{site.peers}",
+        "tls": {name: str(file) for name, file in tls.items()},
+    }
+    site.tree["edges"] = {
+        edge_name(each): {"datacentre": each.name, "replication": f"127.0.0.1:{each.peers}"} for each in sites
+    }
+
+
+def edge_name(site: Site) -> str:
+    return f"edge-{site.name}"
+
+
+def _tree(site: Site, nodes: Mapping[str, int], engines: Mapping[str, str | None], namespace: Tree) -> Tree:
     folder = site.folder.parent
     tree = configuration(nodes)
-    tree["edge"] |= {"name": f"edge-{site.name}", "datacentre": site.name, "reveal": True}
+    tree["edge"] |= {"name": edge_name(site), "datacentre": site.name, "reveal": True}
     for name, url in engines.items():
-        tree["datacentres"][name]["redis"] = {"url": url}
+        tree["datacentres"][name]["redis"] = {"url": url} if url else None
     tree["pools"]["web"]["ejection"] = {"consecutive_gateway_failures": 1, "base_time": "1s", "ramp": "0s"}
     tree["groups"]["website"] |= {"drain": {"sessions": "0s"}, "back_after": "0s", "safety": {"pause": "0s"}}
     tree["services"]["www"]["affinity"] = {"cookie": "steer", "idle": "30m"}
