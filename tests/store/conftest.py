@@ -40,9 +40,9 @@ class RemoteToAnything(RemoteEngine):
         super().__init__(link)
         self._spaces = spaces
 
-    async def _of(self, call: Call[T], space: Space, *arguments: object, wait: float = 0.0) -> T:
+    async def _of(self, call: Call[T], space: Space, *arguments: object, wait: float = 0.0, is_bulk: bool = False) -> T:
         self._spaces[space.name] = space
-        return await super()._of(call, space, *arguments, wait=wait)
+        return await super()._of(call, space, *arguments, wait=wait, is_bulk=is_bulk)
 
 
 @pytest.fixture(scope="session")

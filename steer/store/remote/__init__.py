@@ -8,7 +8,7 @@ that arrives, at both ends.
     replication, fail-over -> RemoteEngine -> RemoteLink -> Line ══ mutual TLS ══> Conversation -> Engine -> its Redis
 
 **line**: one TLS connection with any number of questions on their way, each with a number. Each message is a msgpack
-value; answers come in any order.
+value; answers come in any order. To each edge there is one line for what is urgent and one for bulk.
 
     [number, call, namespace or None, arguments]  ->  [number, "ok", value]
                                                   <-  [number, "down" | "unknown" | "refused", message]

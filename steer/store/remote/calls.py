@@ -51,21 +51,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One method of an engine. `of_space`: its first argument is a namespace, and `takes` are the others."""
+    """One method of an engine. `of_space`: its first argument is a namespace, and `takes` are the others. `is_bulk`:
+    nobody waits for it, and it may be long."""
 
     name: str
     takes: tuple[Shape[Any], ...]
     gives: Shape[T]
     of_space: bool
+    is_bulk: bool
 
 
 CALLS: dict[str, Call[Any]] = {}
 """By name."""
 
 
-def call(name: str, takes: tuple[Shape[Any], ...], gives: Shape[T], *, of_space: bool = True) -> Call[T]:
+def call(
+    name: str, takes: tuple[Shape[Any], ...], gives: Shape[T], *, of_space: bool = True, is_bulk: bool = False
+) -> Call[T]:
     """One row of the table."""
-    made = CALLS[name] = Call(name, takes, gives, of_space)
+    made = CALLS[name] = Call(name, takes, gives, of_space, is_bulk)
     return made
 
 
@@ -118,21 +122,21 @@ LOCAL_DELETE = call("local_delete", (key, guard, terms), done)
 LOCAL_TOUCH = call("local_touch", (key, number, guard, terms), done)
 STATES = call("states", (each(key),), each(maybe(state)))
 APPLY = call("apply", (number, states, maybe(number), maybe(cursor)), applied)
-OUTBOX = call("outbox", (table(number, place), number, seconds), table(number, each(entry)))
-CHANGES = call("changes", (number, number, number, number), each(row(Changed, number, blob)))
-DIGEST = call("digest", (number, number, number, number, number, number), digest)
+OUTBOX = call("outbox", (table(number, place), number, seconds), table(number, each(entry)), is_bulk=True)
+CHANGES = call("changes", (number, number, number, number), each(row(Changed, number, blob)), is_bulk=True)
+DIGEST = call("digest", (number, number, number, number, number, number), digest, is_bulk=True)
 POSITION = call("position", (number,), position)
 PENDING = call("pending", (), table(number, number))
 ACKNOWLEDGE = call("acknowledge", (number, number, number), nothing)
 TRIM = call("trim", (number, place), nothing)
-SWEEP = call("sweep", (number, number, number, number), pair(number, number))
+SWEEP = call("sweep", (number, number, number, number), pair(number, number), is_bulk=True)
 WITNESS = call("witness", (number, stamp), outcome)
 FENCE = call("fence", (number, text), nothing)
-APPLY_ALL = call("apply_all", (each(batch),), each(applied))
-POSITIONS = call("positions", (each(number),), table(number, position))
-ACKNOWLEDGE_ALL = call("acknowledge_all", (number, table(number, number)), nothing)
-TRIM_ALL = call("trim_all", (table(number, place),), nothing)
-FENCE_ALL = call("fence_all", (text,), nothing)
+APPLY_ALL = call("apply_all", (each(batch),), each(applied), is_bulk=True)
+POSITIONS = call("positions", (each(number),), table(number, position), is_bulk=True)
+ACKNOWLEDGE_ALL = call("acknowledge_all", (number, table(number, number)), nothing, is_bulk=True)
+TRIM_ALL = call("trim_all", (table(number, place),), nothing, is_bulk=True)
+FENCE_ALL = call("fence_all", (text,), nothing, is_bulk=True)
 INCARNATION = call("incarnation", (), text, of_space=False)
 TIME_MS = call("time_ms", (), number, of_space=False)
 CHECK = call("check", (), each(row(Finding, flag, text, text)), of_space=False)

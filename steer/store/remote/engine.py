@@ -27,6 +27,8 @@ from steer.store.remote.link import RemoteLink
 from steer.store.state import State
 
 T = TypeVar("T")
+FEW = 16
+"""Records that somebody waits for: one client's. More are a portion of replication."""
 
 
 class RemoteEngine:
@@ -35,8 +37,10 @@ class RemoteEngine:
     def __init__(self, link: RemoteLink) -> None:
         self._link = link
 
-    async def _of(self, call: calls.Call[T], space: Space, *arguments: object, wait: float = 0.0) -> T:
-        return await self._link.ask(call, calls.named(space), arguments, wait)
+    async def _of(
+        self, call: calls.Call[T], space: Space, *arguments: object, wait: float = 0.0, is_bulk: bool = False
+    ) -> T:
+        return await self._link.ask(call, calls.named(space), arguments, wait=wait, is_bulk=is_bulk)
 
     async def open(self, space: Space) -> None:
         await self._of(calls.OPEN, space)
@@ -72,7 +76,7 @@ class RemoteEngine:
         return await self._of(calls.LOCAL_TOUCH, space, key, ttl_ms, if_value, terms)
 
     async def states(self, space: Space, keys: Sequence[bytes]) -> list[State | None]:
-        return await self._of(calls.STATES, space, keys)
+        return await self._of(calls.STATES, space, keys, is_bulk=len(keys) > FEW)
 
     async def apply(
         self,

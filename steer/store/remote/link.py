@@ -30,21 +30,30 @@ class RemotePlace:
 
 
 class RemoteLink:
-    """`ask` as often as you like. A line that is suspect is passed over while there is another one."""
+    """`ask` as often as you like. A line that is suspect is passed over while there is another one.
+
+    To each edge there are two lines: a back-fill's megabytes would be in front of a session that a client waits for.
+    """
 
     def __init__(self, place: RemotePlace, clock: Clock | None = None) -> None:
         self._place = place
         it = clock or SystemClock()
-        self._lines = [Line(door, place.tls, place.timeout, it) for door in place.doors]
 
-    async def ask(self, call: Call[T], space: object, arguments: Sequence[object], wait: float = 0.0) -> T:
+        def lines() -> list[Line]:
+            return [Line(door, place.tls, place.timeout, it) for door in place.doors]
+
+        self._urgent, self._bulk = lines(), lines()
+
+    async def ask(
+        self, call: Call[T], space: object, arguments: Sequence[object], *, wait: float = 0.0, is_bulk: bool = False
+    ) -> T:
         """What the engine said. Raises EngineDown, Indeterminate and, for `open`, StoreError.
 
         A question whose line broke is asked once more. If that cannot be sent, it may have been heard the first time.
         """
         broken: Broken | None = None
         down = EngineDown(f"{self._place} does not answer")
-        lines = [line for line in self._lines if line.may_be_asked()]
+        lines = [line for line in (self._bulk if is_bulk or call.is_bulk else self._urgent) if line.may_be_asked()]
         for line in (*lines, *lines[:1]):
             try:
                 return await line.ask(call, space, arguments, wait)
@@ -59,5 +68,5 @@ class RemoteLink:
         raise down
 
     async def close(self) -> None:
-        for line in self._lines:
+        for line in (*self._urgent, *self._bulk):
             line.close()

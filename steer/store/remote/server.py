@@ -21,7 +21,7 @@ from steer.store.remote.shapes import exactly, made, packed, unpacker
 logger = logging.getLogger("steer.store")
 
 MOST_CONVERSATIONS: Final = 64
-"""Two for each edge of the other sites, which are a handful, and as many again that nobody has noticed to be dead."""
+"""Two for each edge of the other sites, which are a handful, and as many that nobody has noticed to be dead."""
 MOST_GREETINGS: Final = 32
 """Connections whose TLS handshake is not over: strangers cannot hold more."""
 HANDSHAKE_TIME: Final = 5.0

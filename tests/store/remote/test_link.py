@@ -9,19 +9,24 @@ from dataclasses import replace
 
 import pytest
 
-from steer.store.engine import Outcome, Put, Reading
+from steer.store.engine import Batch, Outcome, Put, Reading
 from steer.store.errors import EngineDown, Indeterminate
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
 from steer.store.remote.engine import RemoteEngine
 from steer.store.remote.line import PROBE_EVERY
 from steer.store.remote.link import RemoteLink
+from steer.store.stamp import stamp_of
+from steer.store.state import PLAIN, Base, Deadline, State
 from tests.kit.clock import ManualClock
 from tests.kit.redis import free_port
 from tests.kit.relay import Relay
 from tests.kit.serving import EdgeTls, place, served
 from tests.store.asking import put, terms, value
 from tests.store.remote.conftest import SPACE, Served
+
+BEGIN = 1_795_000_000_000
+LARGE = State(Base(stamp_of(BEGIN, 0, 1), PLAIN, bytes(1 << 20)), deadline=Deadline(stamp_of(BEGIN, 0, 1), BEGIN))
 
 
 @asynccontextmanager
@@ -138,4 +143,18 @@ async def test_an_engine_that_breaks_says_that_nobody_knows(edge_tls: EdgeTls) -
         remote = RemoteEngine(RemoteLink(place(port, edge_tls.client)))
         with pytest.raises(Indeterminate, match="failed to answer"):
             await remote.read(SPACE, b"k")
+        await remote.close()
+
+
+async def test_a_record_that_somebody_waits_for_passes_a_back_fill_that_is_stuck(it: Served, edge_tls: EdgeTls) -> None:
+    await put(it.memory, b"k", b"v", space=SPACE)
+    async with Relay(it.port) as line:
+        line.delay = 0.02
+        remote = RemoteEngine(RemoteLink(place(line.port, edge_tls.client, 10.0)))
+        await remote.digest(SPACE, 0, 0, 1, 0, 0)
+        batches = [Batch(0, [(b"%d" % number, LARGE)]) for number in range(16)]
+        bulk = asyncio.ensure_future(remote.apply_all(SPACE, batches))
+        assert await value(remote, b"k", space=SPACE) == b"v"
+        assert not bulk.done()
+        assert len(await bulk) == 16
         await remote.close()
