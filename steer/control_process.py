@@ -35,7 +35,8 @@ from steer.health.checker import Checker
 from steer.health.expect import CheckSettings
 from steer.parameters import NextTls
 from steer.proxy.deadlines import TICK
-from steer.proxy.tls import CertificateFiles, ListenerTls, admin_context
+from steer.proxy.door_tls import admin_context
+from steer.proxy.tls import CertificateFiles, ListenerTls
 from steer.reload import PREPARED, InForce, Reloader, Safe
 from steer.runtime.channel import ToWorkers
 from steer.runtime.tasks import spawn

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from steer.config import Config, DoorUser, ServerTls, SessionNamespace, Sessions
-from steer.proxy.tls import CertificateFiles, admin_context
+from steer.proxy.door_tls import DoorContext, admin_context
+from steer.proxy.tls import CertificateFiles
 from steer.sessions.access import Access, Holder
 from steer.sessions.affinity.stored_record import space
 from steer.store.layout import Space
@@ -23,7 +23,7 @@ from steer.store_places import PeerDoor, Sites, peer_door, sites
 class DoorSettings:
     bind: str
     access: Access
-    tls: ssl.SSLContext | None
+    tls: DoorContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,12 @@ class StoreSettings:
         """The addresses of the doors, by name."""
         doors = {"resp": self.resp, "http": self.http, "peers": self.peers}
         return {name: door.bind for name, door in doors.items() if door is not None}
+
+    @property
+    def contexts(self) -> list[DoorContext]:
+        """All TLS of it: what is to be renewed when its files are."""
+        found = [self.sites.as_edge, *(door.tls for door in (self.resp, self.http, self.peers) if door is not None)]
+        return [each for each in found if each is not None]
 
 
 def has_seals(sessions: Sessions) -> bool:

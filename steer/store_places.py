@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from steer.config import Config, Redis
 from steer.config.network import host_port
-from steer.proxy.tls import CertificateFiles, admin_context, peer_context
+from steer.proxy.door_tls import DoorContext, admin_context, peer_context
+from steer.proxy.tls import CertificateFiles
 from steer.store.engine import Engine
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import PEER_TIMEOUT, RedisLink, RedisPlace
@@ -31,6 +31,8 @@ class Sites:
     here: int
     engine: RedisPlace | None
     others: Mapping[int, EnginePlace]
+    as_edge: DoorContext | None = None
+    """As whom it reaches engines behind edges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class PeerDoor:
     """Where this edge serves its site's engine to other sites, and the names of the edges that may come in."""
 
     bind: str
-    tls: ssl.SSLContext
+    tls: DoorContext
     names: frozenset[str]
 
 
@@ -48,16 +50,18 @@ def sites(config: Config) -> Sites:
     places: dict[int, EnginePlace] = {}
     engine: RedisPlace | None = None
     is_shared = False
+    as_edge = _as_edge(config)
     for name, datacentre in config.datacentres.items():
         redis = redis_place(datacentre.redis) if datacentre.redis is not None else None
         doors = doors_of(config, name)
         if datacentre.id == here:
             engine, is_shared = redis, redis is not None or bool(doors)
         elif doors:
-            places[datacentre.id] = RemotePlace(doors, _as_edge(config))
+            assert as_edge is not None, "the checks of the configuration see to it"
+            places[datacentre.id] = RemotePlace(doors, as_edge)
         elif redis is not None:
             places[datacentre.id] = replace(redis, timeout=PEER_TIMEOUT)
-    return Sites(here, engine, places if is_shared else {})
+    return Sites(here, engine, places if is_shared else {}, as_edge)
 
 
 def doors_of(config: Config, datacentre: str) -> tuple[Door, ...]:
@@ -80,10 +84,10 @@ def peer_door(config: Config) -> PeerDoor | None:
     return PeerDoor(bind, context, frozenset(others))
 
 
-def _as_edge(config: Config) -> ssl.SSLContext:
+def _as_edge(config: Config) -> DoorContext | None:
     tls = config.replication.tls
-    assert tls is not None, "the checks of the configuration see to it"
-    assert tls.client_ca is not None
+    if tls is None or tls.client_ca is None:
+        return None
     return peer_context(CertificateFiles(tls.certificate, tls.key), tls.client_ca)
 
 

@@ -190,9 +190,15 @@ class StoreProcess:
             status = await self._status()
             if link.can_take:
                 link.send([STATUS, os.getpid(), status])
-            if self._keys is not None:
-                self._keys.look()
+            self._look_at_files()
             await asyncio.sleep(STATUS_EVERY)
+
+    def _look_at_files(self) -> None:
+        if self._keys is not None:
+            self._keys.look()
+        for context in self._settings.contexts:
+            if context.renew():
+                logger.info("%s was replaced, and is in use", context.files.certificate)
 
     async def _status(self) -> dict[str, Any]:
         site = await self._site.status()
@@ -202,6 +208,7 @@ class StoreProcess:
             "engine": str(self._settings.sites.engine or "memory"),
             "doors": self._doors(),
             "keys_alarm": self._keys.alarm if self._keys is not None else "",
+            "certificate_alarms": [each.alarm for each in self._settings.contexts if each.alarm],
         }
 
     def _doors(self) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def engine_line(found: Json) -> str:
         parts.append(f"its clock is {found['skew']:+.3f} s from this edge's")
     if found["keys_alarm"]:
         parts.append(f"KEYS: {found['keys_alarm']}")
+    parts += [f"CERTIFICATE: {alarm}" for alarm in found["certificate_alarms"]]
     return "  ".join(parts)
 
 

@@ -61,14 +61,14 @@ class WatchedCertificate:
     def __init__(self, files: CertificateFiles, alpn: Sequence[str]) -> None:
         self.files = files
         self.alpn = alpn
-        self.stamp = _stamp(files)
+        self.stamp = stamp_of(files.certificate, files.key)
         self.context = _load(files, alpn)
         self.alarm = ""
 
     def reload_if_changed(self) -> bool:
         """True if another certificate is in use now. On an error the old one stays, and `alarm` says why."""
         # Read before the files are: if they change in the middle of it, the next look sees another stamp.
-        stamp = _stamp(self.files)
+        stamp = stamp_of(self.files.certificate, self.files.key)
         if stamp == self.stamp:
             return False
         self.stamp = stamp
@@ -158,8 +158,9 @@ def _usual_form(host: str) -> str:
         return host
 
 
-def _stamp(files: CertificateFiles) -> Stamp:
-    return tuple(_stat(file) for file in (files.certificate, files.key))
+def stamp_of(*files: Path) -> Stamp:
+    """Another one when any of them was changed."""
+    return tuple(map(_stat, files))
 
 
 def _stat(file: Path) -> tuple[int, ...]:

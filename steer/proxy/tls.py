@@ -23,12 +23,12 @@ from steer.proxy.certificates import (
     WatchedCertificate,
     load_pair,
     server_side,
-    unreadable,
     wildcard,
 )
+from steer.proxy.door_tls import trust
 from steer.proxy.tls_groups import restrict_groups
 
-__all__ = ["CertificateFiles", "Expiry", "ListenerTls", "admin_context", "upstream_context"]
+__all__ = ["CertificateFiles", "Expiry", "ListenerTls", "upstream_context"]
 
 TICKETS = 1
 """For each full TLS 1.3 handshake, where OpenSSL makes two: a second one costs a seal and 250 bytes, and only a client
@@ -134,43 +134,14 @@ def upstream_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif verify == "ca":
-        _trust(context, ca)
+        if ca is None:
+            raise SteerError("`verify: ca` needs the file of that CA", "upstream_tls.ca")
+        trust(context, ca)
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if certificate is not None and key is not None:
         load_pair(context, CertificateFiles(certificate, key))
     return context
-
-
-def admin_context(files: CertificateFiles, client_ca: Path | None = None) -> ssl.SSLContext:
-    """TLS of a door that is not for browsers; with `client_ca` only for whom that CA knows. Raises SteerError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, files)
-    if client_ca is not None:
-        _trust(context, client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def peer_context(files: CertificateFiles, ca: Path) -> ssl.SSLContext:
-    """How to speak to another edge: only to whom that CA knows, and as whom `files` say. Raises SteerError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    load_pair(context, files)
-    _trust(context, ca)
-    return context
-
-
-def _trust(context: ssl.SSLContext, ca: Path | None) -> None:
-    if ca is None:
-        raise SteerError("`verify: ca` needs the file of that CA", "upstream_tls.ca")
-    try:
-        context.load_verify_locations(cafile=ca)
-    except ssl.SSLError as error:
-        raise SteerError(f"{ca} has no CA certificate in PEM form", "-----BEGIN CERTIFICATE-----") from error
-    except OSError as error:
-        raise unreadable(ca, error) from error
 
 
 def _base_context(

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from steer.proxy.tls import admin_context, peer_context
+from steer.proxy.door_tls import admin_context, peer_context
 from steer.store.engine import Engine
 from steer.store.layout import Space
 from steer.store.remote.line import Door

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -16,9 +17,11 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from cryptography import x509
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from tests.kit.certificates import Authority
 from tests.kit.edge import RunningEdge, bind, configuration, running_edge
 from tests.kit.redis import RedisServer, needs_redis
 from tests.scenarios.processes import children, until
@@ -79,6 +82,28 @@ async def test_a_client_that_connects_while_it_is_started_anew_waits_for_an_answ
         async with client(door) as redis:
             assert await redis.get("sid") == b"kept"
         await until(lambda: store_of(edge.process.pid) not in (None, killed), "another store process")
+
+
+def shown_serial(door: str) -> int:
+    """Of the certificate that a new connection to the door gets."""
+    host, _, port = door.rpartition(":")
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate((host, int(port))).encode()).serial_number
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_a_door_shows_its_new_certificate_as_soon_as_the_files_are_replaced(tmp_path: Path, workers: int) -> None:
+    door = bind()
+    tree = keeping(door)
+    authority = Authority(tmp_path)
+    files = authority.issue("door.example")
+    tls = {"certificate": str(files.certificate), "key": str(files.key)}
+    tree["sessions"]["doors"]["resp"]["tls"] = tls
+    with running_edge(tmp_path, tree, workers=workers) as edge:
+        before = shown_serial(door)
+        authority.issue("door.example")
+        await until(lambda: shown_serial(door) != before, "the new one is shown")
+        files.key.write_bytes(authority.issue("other.example").key.read_bytes())
+        await until(lambda: status(edge).get("certificate_alarms"), "the alarm is told")
 
 
 @needs_redis

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steer.proxy.tls import peer_context
+from steer.proxy.door_tls import peer_context
 from steer.store.engine import Reading
 from steer.store.errors import EngineDown, StoreError
 from steer.store.layout import Space
