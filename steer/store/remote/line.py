@@ -141,15 +141,19 @@ class Wire(asyncio.Protocol):
         self.is_over = False
 
     def ask(self, number: int, message: object) -> asyncio.Future[tuple[str, Any]]:
-        """Raises EngineDown if too much waits already, or the message is too long."""
+        """Raises Broken; and EngineDown if too much waits already, or the message is too long."""
         if len(self.waiting) >= MOST_WAITING or self._transport.get_write_buffer_size() > MOST_UNSENT:
             raise EngineDown("too much waits for another site's edge already")
         try:
             body = packed(message)
         except ValueError as error:
             raise EngineDown(str(error)) from error
+        try:
+            self._transport.write(body)
+        except RuntimeError as error:  # uvloop's, for a transport that was reset while nobody used it
+            self.end()
+            raise Broken(str(error)) from error
         self.waiting[number] = answer = self._loop.create_future()
-        self._transport.write(body)
         return answer
 
     def end(self) -> None:

@@ -16,17 +16,19 @@ from steer.store.memory_engine import MemoryEngine
 from steer.store.remote.engine import RemoteEngine
 from steer.store.remote.line import PROBE_EVERY
 from steer.store.remote.link import RemoteLink
+from steer.store.remote.server import AT_ONCE
 from steer.store.stamp import stamp_of
 from steer.store.state import PLAIN, Base, Deadline, State
 from tests.kit.clock import ManualClock
 from tests.kit.redis import free_port
 from tests.kit.relay import Relay
 from tests.kit.serving import EdgeTls, place, served
+from tests.kit.uv import on_uvloop
 from tests.store.asking import put, terms, value
 from tests.store.remote.conftest import SPACE, Served
 
 BEGIN = 1_795_000_000_000
-LARGE = State(Base(stamp_of(BEGIN, 0, 1), PLAIN, bytes(1 << 20)), deadline=Deadline(stamp_of(BEGIN, 0, 1), BEGIN))
+LARGE = State(Base(stamp_of(BEGIN, 0, 1), PLAIN, bytes(1 << 20)), deadline=Deadline(stamp_of(BEGIN, 0, 1), 2 * BEGIN))
 
 
 @asynccontextmanager
@@ -152,9 +154,36 @@ async def test_a_record_that_somebody_waits_for_passes_a_back_fill_that_is_stuck
         line.delay = 0.02
         remote = RemoteEngine(RemoteLink(place(line.port, edge_tls.client, 10.0)))
         await remote.digest(SPACE, 0, 0, 1, 0, 0)
-        batches = [Batch(0, [(b"%d" % number, LARGE)]) for number in range(16)]
+        batches = [Batch(0, [(b"%d" % number, LARGE)]) for number in range(4)]
         bulk = asyncio.ensure_future(remote.apply_all(SPACE, batches))
         assert await value(remote, b"k", space=SPACE) == b"v"
         assert not bulk.done()
-        assert len(await bulk) == 16
+        assert len(await bulk) == 4
+        await remote.close()
+
+
+@on_uvloop
+async def test_on_the_loop_of_the_store_process_a_connection_that_was_reset_is_made_anew(edge_tls: EdgeTls) -> None:
+    memory = MemoryEngine()
+    async with served(memory, {SPACE.name: SPACE}, edge_tls.server) as (_, port), Relay(port) as line:
+        remote = RemoteEngine(RemoteLink(place(line.port, edge_tls.client, 5.0)))
+        for _ in range(20):
+            await put(remote, b"k", b"v", space=SPACE)
+            line.cut()
+            line.mend()
+        many = asyncio.gather(*(value(remote, b"k", space=SPACE) for _ in range(50)))
+        line.cut()
+        line.mend()
+        assert await many == [b"v"] * 50
+        await remote.close()
+
+
+@on_uvloop
+async def test_on_that_loop_too_each_of_many_questions_is_answered(edge_tls: EdgeTls) -> None:
+    memory = MemoryEngine()
+    async with served(memory, {SPACE.name: SPACE}, edge_tls.server) as (_, port):
+        remote = RemoteEngine(RemoteLink(place(port, edge_tls.client, 10.0)))
+        await remote.apply_all(SPACE, [Batch(SPACE.bucket_of(b"large"), [(b"large", LARGE)])])
+        records = await asyncio.gather(*(remote.states(SPACE, [b"large"]) for _ in range(2 * AT_ONCE)))
+        assert all(found == [LARGE] for found in records)
         await remote.close()

@@ -195,7 +195,7 @@ async def test_no_more_are_at_work_than_may_be_however_many_are_sent(edge_tls: E
 
 
 async def test_a_peer_that_does_not_take_its_answers_is_asked_for_no_more(it: Served, edge_tls: EdgeTls) -> None:
-    await put(it.memory, b"large", bytes(1 << 20), space=SPACE)
+    await put(it.memory, b"large", bytes(1 << 18), space=SPACE)
     reader, writer = await connected(it.port, edge_tls.client)
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # its stub is the base's
     count = 3 * AT_ONCE
@@ -207,7 +207,7 @@ async def test_a_peer_that_does_not_take_its_answers_is_asked_for_no_more(it: Se
         return not conversation.at_work and conversation.transport.get_write_buffer_size() > 0
 
     await until(is_stopped, "nothing is at work for it")
-    assert conversation.transport.get_write_buffer_size() < (AT_ONCE + 16) << 20
+    assert conversation.transport.get_write_buffer_size() < (AT_ONCE + 16) << 18
     writer.transport.resume_reading()  # type: ignore[attr-defined]
     assert len(await answers(reader, count)) == count
     writer.transport.abort()
