@@ -214,7 +214,7 @@ class RedisLink:
         """
         try:
             packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub says one word
-            await connection.send_packed_command(packed, check_health=False)
+            await send(connection, packed)
             heed_cancelling()
             async with asyncio.timeout(connection.socket_timeout):
                 return [await self._reply(connection) for _ in commands]
@@ -266,6 +266,15 @@ class RedisLink:
             if isinstance(pool, SentinelConnectionPool):
                 for sentinel in pool.sentinel_manager.sentinels:
                     await sentinel.aclose()
+
+
+async def send(connection: Connection, packed: list[bytes]) -> None:
+    """uvloop has an error of its own for a transport that was reset while nobody used it. It becomes the usual one of
+    a connection that broke."""
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        raise ConnectionResetError(str(error)) from error
 
 
 def heed_cancelling() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
+import uvloop
 
 from steer.store.engine import Finding
 from steer.store.errors import EngineDown, Indeterminate, StoreError
@@ -18,10 +22,12 @@ from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, QUEUED, RedisLink, RedisPlace
 from tests.kit.clock import ManualClock
 from tests.kit.redis import RedisServer, free_port, needs_redis
+from tests.scenarios.processes import connections_to, until
 from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
 
 pytestmark = needs_redis
 KEY = b"key"
+PATIENCE = 5.0
 
 
 @pytest.fixture
@@ -68,6 +74,39 @@ async def test_a_connection_that_the_engine_ended_is_made_anew(real: RedisEngine
     await put(real, KEY, b"x")
     server.ask("CLIENT KILL TYPE normal SKIPME yes")
     assert await value(real, KEY) == b"x"
+
+
+def test_a_connection_that_was_reset_is_made_anew_on_an_edges_loop_too() -> None:
+    """It is uvloop, which calls this no OSError. Who asked waited for ever then, and so did replication."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(ConnectionError):
+            while heard := await reader.read(1000):
+                writer.write(b"$5\r\nvalue\r\n" if b"GET" in heard else b"+OK\r\n" * heard.count(b"*"))
+        writer.close()
+
+    async def ask_twice() -> None:
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as engine:
+            port = engine.sockets[0].getsockname()[1]
+            link = RedisLink(RedisPlace(f"redis://127.0.0.1:{port}/0"))
+            assert await link.call("GET", KEY) == b"value"
+            reset(writers[0])
+            await until(lambda: not connections_to(port), "the reset has come")
+            async with asyncio.timeout(PATIENCE):
+                assert await link.call("GET", KEY) == b"value"
+            await link.close()
+            await until(lambda: not connections_to(port), "the engine has seen the end")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask_twice())
+    assert len(writers) == 2
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def test_a_write_that_an_engine_took_before_it_went_away_is_not_called_refused() -> None:
