@@ -22,7 +22,7 @@ from steer.sessions.resp.command import Refusal, Words
 from steer.sessions.resp.parser import LIMITS, STRANGERS, Malformed, Parser
 from steer.sessions.resp.replies import error, shown
 from steer.sessions.resp.session import Session
-from steer.store.errors import EngineDown, StoreError
+from steer.store.errors import EngineDown, Indeterminate, StoreError
 
 if TYPE_CHECKING:
     from steer.sessions.resp.door import RespDoor
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         """One question to the store. What is wrong with one of them is answered to that one alone."""
         if len(reads) > 1:
             try:
-                return await self._patiently(strings.get_all(self.session, reads))
+                return await self._patiently(strings.get_all(self.session, reads), reads[0])
             except EngineDown as failure:
                 return [self._refused(failure) for _ in reads]
             except (Refusal, StoreError):
@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
         try:
             reply = table.run(self.session, words)
             if not isinstance(reply, bytes):
-                reply = await self._patiently(reply)
+                reply = await self._patiently(reply, words)
         except (Refusal, StoreError) as failure:
             return self._refused(failure)
         except Exception:
@@ -182,8 +182,9 @@ class Connection(asyncio.Protocol):
         self.door.count(failure)
         return answer_of(failure)
 
-    async def _patiently(self, reply: Awaitable[T]) -> T:
-        """Until the sweep gives up on it: a store that hangs costs a client `patience`, never more."""
+    async def _patiently(self, reply: Awaitable[T], words: Words) -> T:
+        """Until the sweep gives up on it: a store that hangs costs a client `patience`, never more. A write may have
+        happened all the same."""
         self._watch(self.door.patience)
         self._is_asking = True
         try:
@@ -193,7 +194,7 @@ class Connection(asyncio.Protocol):
                 raise
             self._is_given_up = False
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
-            raise EngineDown("no answer in time") from None
+            raise (Indeterminate if table.may_write(words) else EngineDown)("no answer in time") from None
         finally:
             self._is_asking = False
             self.deadline = inf

@@ -40,6 +40,12 @@ def run(session: Session, words: Words) -> bytes | Awaitable[bytes]:
     return command.run(session, words)
 
 
+def may_write(words: Words) -> bool:
+    """Of a command that has begun: EXEC carries out what was queued."""
+    name = words[0].upper()
+    return COMMANDS[name].is_write or name == b"EXEC"
+
+
 def _refuse(session: Session, command: Command | None, words: Words) -> Refusal:
     if session.transaction is not None:
         session.transaction = Transaction(failed=True)
