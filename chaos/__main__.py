@@ -30,16 +30,24 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="so many, each with the next seed (%(default)s)")
     parser.add_argument("--profile", choices=FAULTS_OF, default="loss", help="loss: a site may be lost (%(default)s)")
     parser.add_argument("--engines", choices=("standalone", "sentinel"), default="standalone", help="(%(default)s)")
+    parser.add_argument(
+        "--through",
+        choices=("sites", "edges"),
+        default="sites",
+        help="what is killed and asked: store processes of the rig, or real edges (%(default)s)",
+    )
     parser.add_argument("--control", choices=[*CONTROLS, "all"], help="a store that must be found broken, or all")
     parser.add_argument("--out", type=Path, help="folder for reports, histories and logs (else kept only of a breach)")
     chosen = parser.parse_args(argv)
     if chosen.minutes <= 0 or chosen.runs < 1:
         parser.error("--minutes is over 0, --runs at least 1")
+    if chosen.control and chosen.through == "edges":
+        parser.error("--control takes a guard out of the store, and an edge has no switch for that: without --through")
     return chosen
 
 
 def one_run(chosen: argparse.Namespace, seed: int, folder: Path) -> Report:
-    wanted, left_out = plan(seed, 60 * chosen.minutes, chosen.profile, chosen.engines)
+    wanted, left_out = plan(seed, 60 * chosen.minutes, chosen.profile, chosen.engines, chosen.through)
     return report(asyncio.run(run(wanted, folder, say)), chosen.profile, left_out)
 
 

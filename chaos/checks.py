@@ -42,9 +42,12 @@ def lost(e: Evidence) -> Iterator[Breach]:
         if key.startswith("life:"):
             continue
         last = e.stamp_at_the_end(key, field)
-        for op in acknowledged(writes):
-            if op.stamp > last and not excused(e, op):
-                yield Breach("lost", key, f"{op.value}, acknowledged ({op.acknowledge}) at {op.stamp}; last is {last}")
+        for op in writes:
+            if op.outcome != "ok" or op.condition:
+                continue
+            stamp = e.least_stamp(op)
+            if stamp > last and not excused(e, op):
+                yield Breach("lost", key, f"{op.value}, acknowledged ({op.acknowledge}) at {stamp}; last is {last}")
 
 
 def excused(e: Evidence, op: Op) -> bool:
@@ -179,7 +182,7 @@ def stale(e: Evidence) -> Iterator[Breach]:
 
 def locks(e: Evidence) -> Iterator[Breach]:
     """Held from the answer until it is given back, at most for its time. A lock lives by its engine's clock: one that
-    is set ends it; and with its site it is gone."""
+    is set ends it; and with its site it is gone. While an engine does not answer each edge keeps locks for itself."""
     for key, ops in e.by_key.items():
         if not key.startswith("lock:"):
             continue
@@ -194,7 +197,9 @@ def locks(e: Evidence) -> Iterator[Breach]:
 
 
 def is_lock_broken(e: Evidence, site: int, began: float, ended: float) -> bool:
-    breaking = (*CLOCKS, Fault.LOSE_SITE, *((Fault.KILL_ENGINE, Fault.STOP_ENGINE) if e.is_sentinel else ()))
+    breaking = [*CLOCKS, Fault.LOSE_SITE]
+    if e.is_sentinel or e.through == "edges":
+        breaking += [Fault.KILL_ENGINE, Fault.STOP_ENGINE, Fault.SPLIT_ENGINE]
     return any(
         step.fault in breaking and step.site == site and step.at <= ended and began <= step.ends + 5.0
         for step in e.steps

@@ -1,20 +1,15 @@
-"""How clients reach a store process: requests and answers as lines of JSON, many at a time over one connection.
+"""How clients reach the store, whatever stands in front of it. Each kind of child has a door of its own:
 
-The product's own doors stand on the same `Namespace`, and have tests of their own. This one shows the stamps.
+lines       a store process of the rig: lines of JSON, which show stamps
+edge_door   an edge: HTTP for registers and life cycles, RESP for hashes and locks, as applications use them
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 Message = dict[str, Any]
-LIMIT = 1 << 20
-PATIENCE = 3.0
-"""Seconds that a client waits: longer than any promise of the store."""
+"""An answer: `outcome` (ok, fail, info), and with it `stamp`, `seen`, `fields`, `done`, `acknowledge`, `error`."""
 
 
 class Unreachable(Exception):
@@ -25,81 +20,10 @@ class Unanswered(Exception):
     """It was sent, and no answer came: nobody knows."""
 
 
-class Door:
+class Door(Protocol):
     """A client's end. `ask` from as many tasks as you like; it connects when it must."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._waiting: dict[int, asyncio.Future[Message]] = {}
-        self._number = 0
-        self._writer: asyncio.StreamWriter | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._connecting = asyncio.Lock()
-
-    async def ask(self, f: str, **arguments: object) -> Message:
+    async def ask(self, f: str, **arguments: Any) -> Message:
         """The answer. Raises Unreachable and Unanswered."""
-        writer = await self._connected()
-        self._number += 1
-        number, answer = self._number, asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            writer.write(json.dumps({"n": number, "f": f, **arguments}).encode() + b"\n")
-            async with asyncio.timeout(float(str(arguments.get("patience", PATIENCE)))):
-                found: Message = await answer
-                return found
-        except TimeoutError:
-            raise Unanswered(f"no answer in {PATIENCE:g} s") from None
-        finally:
-            self._waiting.pop(number, None)
 
-    async def _connected(self) -> asyncio.StreamWriter:
-        async with self._connecting:
-            if self._writer is None:
-                try:
-                    reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=LIMIT)
-                except OSError as error:
-                    raise Unreachable(str(error)) from error
-                self._reading = asyncio.create_task(self._read(reader), name="read a door")
-            return self._writer
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError):
-            while line := await reader.readline():
-                message = json.loads(line)
-                if (answer := self._waiting.get(message["n"])) and not answer.done():
-                    answer.set_result(message)
-        self._broken()
-
-    def _broken(self) -> None:
-        if self._writer:
-            self._writer.transport.abort()
-            self._writer = None
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Unanswered("the connection ended"))
-
-    async def close(self) -> None:
-        self._broken()
-        if self._reading:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-
-
-async def serve(port: int, answer: Callable[[Message], Awaitable[Message]]) -> asyncio.Server:
-    """The other end: each request is a task of its own."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def one(request: Message, writer: asyncio.StreamWriter) -> None:
-        told = await answer(request)
-        if not writer.is_closing():
-            writer.write(json.dumps({"n": request["n"], **told}).encode() + b"\n")
-
-    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while line := await reader.readline():
-                task = asyncio.create_task(one(json.loads(line), writer), name="answer")
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-        writer.close()
-
-    return await asyncio.start_server(conversation, "127.0.0.1", port, limit=LIMIT)
+    async def close(self) -> None: ...

@@ -6,15 +6,19 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
+from steer.demo.ports import Ports
+
 PROGRAM = shutil.which("redis-server", path="/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin")
 ROOT = Path(__file__).parents[1]
 PATIENCE = 15.0
+_PORTS = Ports()
+_FIRST_PORT = 20_000 + os.getpid() * 61 % 12_000
+"""Somewhere else for each run, so that two at once seldom meet."""
 LIBRARIES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 
@@ -35,10 +39,8 @@ def libc() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """For a server that is killed and started again: none that Linux may give to a client meanwhile."""
+    return _PORTS.near(_FIRST_PORT)
 
 
 def begun(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

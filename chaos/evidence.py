@@ -9,6 +9,7 @@ from functools import cached_property
 
 from chaos.faults import Moved
 from chaos.history import Op
+from chaos.place import Through
 from chaos.schedule import SITES, Fault, Step, offset
 from chaos.settings import BUCKETS, NAME
 from steer.store.layout import Space
@@ -16,6 +17,7 @@ from steer.store.state import State
 
 Dump = Mapping[bytes, State | bytes]
 SPACE = Space(NAME, site=1, buckets=BUCKETS)
+SPACE_OF: Mapping[Through, Space] = {"sites": SPACE, "edges": Space(NAME, site=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Evidence:
     wall: float
     max_pending: int
     is_sentinel: bool = False
+    through: Through = "sites"
     lost_locally: dict[Step, int] = field(default_factory=dict)
     """By loss of a site (or of a master): acknowledged `local` writes that went with it, as is said that they may."""
 
@@ -73,7 +76,7 @@ class Evidence:
 
     def stamp_at_the_end(self, key: str, field: str) -> str:
         """The later of both sites'; "" if it is nowhere."""
-        name = SPACE.record(key.encode())
+        name = SPACE_OF[self.through].record(key.encode())
         stamps = [""]
         for site in SITES:
             state = self.dumps[site].get(name)
@@ -82,6 +85,11 @@ class Evidence:
                 stamps.append(own.stamp if own else "" if field else state.base.stamp)
         stamps += [op.stamp for op in self.last_by_cell[key, field] if op.seen is not None and not field]
         return max(stamps)
+
+    def least_stamp(self, op: Op) -> str:
+        """Of a write that was acknowledged: what it has, or what it cannot be before. RESP tells no stamps."""
+        began = op.began - self.offset(op.began, op.ended)
+        return op.stamp or f"{int((self.wall + began) * 1000):013d}{0:07d}"
 
     def moment(self, stamp: str) -> float:
         """When a write took effect, by its stamp: seconds since the run began."""
@@ -92,11 +100,13 @@ class Evidence:
         return offset(self.steps, began, ended)
 
     def losses_after(self, op: Op) -> Iterator[Step]:
-        """In which an acknowledged `local` write may have gone: of the site whose engine took it."""
+        """In which an acknowledged `local` write may have gone: of the site whose engine took it. Without a stamp that
+        is not known, since the other one takes the writes of an engine that is away."""
         for step in self.steps:
             is_master = self.is_sentinel and step.fault in MASTER_GOES
             until = step.ends + (TWO_MASTERS if is_master else 0.0)
-            if (is_master or step.fault is Fault.LOSE_SITE) and step.site == op.engine and op.began <= until:
+            is_its = step.site == op.engine or (self.through == "edges" and not op.stamp)
+            if (is_master or step.fault is Fault.LOSE_SITE) and is_its and op.began <= until:
                 yield step
 
 

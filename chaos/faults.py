@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chaos.child import Child
 from chaos.door import Unanswered, Unreachable
 from chaos.engines import PATIENCE, CannotStart
-from chaos.place import Place, StoreChild, new_key
+from chaos.place import Place
 from chaos.relay import Way
 from chaos.schedule import Fault, Step
 from chaos.straight import trim
@@ -56,6 +57,8 @@ class Faults:
             self.place.split_engine(site, Way.OPEN)
             for mend in (self.go_on, self.set_clock_right, self.start_engine, self.start_store):
                 await mend(everything)
+        for child in self.place.children:
+            await child.wait_until_it_answers()
         for site in self.place.engines:
             await self._lift_for_certain(site)
 
@@ -92,7 +95,8 @@ class Faults:
 
     async def lose_site(self, step: Step) -> None:
         for child in self.place.at(step.site):
-            self.place.kill_child(child)
+            child.kill()
+            child.empty()
         self.place.engines[step.site].kill()
         self.place.engines[step.site].empty()
         if self.place.control == "replica":
@@ -108,11 +112,11 @@ class Faults:
     # Processes and ways.
 
     async def kill_store(self, step: Step) -> None:
-        self.place.kill_child(self.place.at(step.site)[0])
+        self.place.at(step.site)[0].crash()
 
     async def start_store(self, step: Step) -> None:
         dead = [child for child in self.place.at(step.site) if child.process is None]
-        await asyncio.gather(*map(self.place.start_child, dead))
+        await asyncio.gather(*(child.start() for child in dead))
 
     async def split_sites(self, step: Step) -> None:
         how, direction = step.how.split()
@@ -130,16 +134,10 @@ class Faults:
     # Keys.
 
     async def announce_key(self, step: Step) -> None:
-        """The first half of a rotation: a key that only opens."""
-        if all(state != "next" for _, _, state in self.place.keys):
-            self.place.keys.append(new_key("next"))
-        await self.place.tell_ring()
+        await self.place.keys.announce()
 
     async def use_key(self, step: Step) -> None:
-        following = {"next": "active", "active": "old", "old": "old"}
-        if any(state == "next" for _, _, state in self.place.keys):
-            self.place.keys = [(id, secret, following[state]) for id, secret, state in self.place.keys]
-        await self.place.tell_ring()
+        await self.place.keys.use()
 
     # Moves.
 
@@ -171,14 +169,14 @@ class Faults:
         return False
 
     async def _lift_for_certain(self, site: int) -> None:
-        """Plain controls know no fence."""
-        end = self.now() + PATIENCE
-        while self.place.control not in OTHERS and not await self._lift(site):
+        """Plain controls know no fence, and edges have no door for one."""
+        end, has_fence = self.now() + PATIENCE, self.place.through == "sites" and self.place.control not in OTHERS
+        while has_fence and not await self._lift(site):
             if self.now() > end:
                 raise CannotStart(f"the store of site {site} does not answer after everything was healed")
             await asyncio.sleep(0.1)
 
-    def _alive(self, site: int) -> StoreChild | None:
+    def _alive(self, site: int) -> Child | None:
         return next((child for child in self.place.at(site) if child.process), None)
 
 

@@ -1,30 +1,29 @@
 """The place: two sites on this machine, and everything in it that can be broken.
 
-clients -> store process (site, number) --relay--> engine of its own site
-                                        --relay--> engine of the other site
+clients -> child (site, number) --relay--> engine of its own site
+                                --relay--> engine of the other site
+
+A child is an edge, or a store process of the rig (`through`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import subprocess
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Literal
 
-from chaos.door import Door, Unanswered, Unreachable
-from chaos.engines import PATIENCE, CannotStart, RedisProcess, SentinelProcess, begun, free_port
+from chaos.child import Child, Spot
+from chaos.edge_child import EdgeChild
+from chaos.engines import RedisProcess, SentinelProcess
+from chaos.keys import FileKeys, Keys, ToldKeys
 from chaos.relay import Relay, Way
 from chaos.schedule import SITES
-from chaos.settings import Control, Engine, Settings
+from chaos.settings import Control
+from chaos.store_child import StoreChild
 
 Kind = Literal["standalone", "sentinel"]
-FAR = 1.0
-"""Seconds that a process waits for the other site's engine; its own has 0.25."""
+Through = Literal["sites", "edges"]
 
 
 @dataclass(slots=True)
@@ -61,18 +60,6 @@ class SiteEngine:
 
 
 @dataclass(slots=True)
-class StoreChild:
-    """One store process. `relays` by site."""
-
-    site: int
-    name: str
-    port: int
-    relays: dict[int, Relay]
-    door: Door
-    process: subprocess.Popen[bytes] | None = None
-
-
-@dataclass(slots=True)
 class Place:
     """`start`, then break what you like, `close`. `has_clocks`: engines under libfaketime."""
 
@@ -82,16 +69,17 @@ class Place:
     has_clocks: bool = False
     children_at: tuple[int, int] = (1, 1)
     max_pending: int = 400
+    through: Through = "sites"
+    acknowledge: str = "local"
     engines: dict[int, SiteEngine] = field(default_factory=dict)
-    children: list[StoreChild] = field(default_factory=list)
-    keys: list[tuple[str, str, str]] = field(default_factory=list)
+    children: list[Child] = field(default_factory=list)
+    keys: Keys = field(init=False)
     replica_relay: Relay | None = None
 
     # Coming and going.
 
     async def start(self) -> None:
         """When every process answers. Raises CannotStart."""
-        self.keys = [new_key("active")]
         for site in SITES:
             self.engines[site] = self._engine(site)
             await self.engines[site].start()
@@ -99,10 +87,41 @@ class Place:
             self.replica_relay = Relay(self.engines[1].nodes[0].port)
             await self.replica_relay.start()
             await self.follow(2)
-        for site, count in zip(SITES, self.children_at, strict=True):
-            for number in range(count):
-                await self._add_child(site, number)
-        await asyncio.gather(*(self.start_child(child) for child in self.children))
+        await self._add_children()
+        await asyncio.gather(*(child.start() for child in self.children))
+
+    async def _add_children(self) -> None:
+        spots = [
+            await self._spot(site, number)
+            for site, count in zip(SITES, self.children_at, strict=True)
+            for number in range(count)
+        ]
+        if self.through == "edges":
+            file = self.folder / "session-keys.yaml"
+            self.keys = FileKeys(file)
+            self.children += [EdgeChild(spot, file) for spot in spots]
+        else:
+            self.keys = told = ToldKeys(self.children)
+            self.children += [StoreChild(spot, told) for spot in spots]
+
+    async def _spot(self, site: int, number: int) -> Spot:
+        relays = {other: Relay(self._way_into(other)) for other in SITES}
+        for relay in relays.values():
+            await relay.start()
+        return Spot(
+            site,
+            f"{'edge' if self.through == 'edges' else 'store'}-{site}{'abc'[number]}",
+            self.folder,
+            relays,
+            {other: it.sentinel.port for other, it in self.engines.items() if it.sentinel},
+            self.control,
+            self.max_pending,
+            self.acknowledge,
+        )
+
+    def _way_into(self, site: int) -> int:
+        """The port behind the relay that leads there, from either site: its engine's."""
+        return self.engines[site].nodes[0].port
 
     def _engine(self, site: int) -> SiteEngine:
         has_second = self.kind == "sentinel"
@@ -113,52 +132,10 @@ class Place:
         sentinel = SentinelProcess(self.folder / f"sentinel-{site}", nodes[0].port) if has_second else None
         return SiteEngine(nodes, sentinel)
 
-    async def _add_child(self, site: int, number: int) -> None:
-        relays = {other: Relay(self.engines[other].nodes[0].port) for other in SITES}
-        for relay in relays.values():
-            await relay.start()
-        port = free_port()
-        self.children.append(StoreChild(site, f"store-{site}{'abc'[number]}", port, relays, Door(port)))
-
-    async def start_child(self, child: StoreChild) -> None:
-        """When it answers, or when another fault has killed it meanwhile."""
-        log = self.folder / f"{child.name}.log"
-        command = [sys.executable, "-m", "chaos.store_process", self._settings(child).model_dump_json()]
-        child.process = started = begun(command, log)
-        end = monotonic() + PATIENCE
-        while child.process is started and not await reachable(child.door):
-            if monotonic() > end or (child.process is started and started.poll() is not None):
-                raise CannotStart(f"{child.name} does not start: {log.read_text()[-1500:]}")
-            await asyncio.sleep(0.05)
-
-    def _settings(self, child: StoreChild) -> Settings:
-        engines = {}
-        for site, relay in child.relays.items():
-            timeout = 0.25 if site == child.site else FAR
-            sentinel = self.engines[site].sentinel
-            url = f"redis://127.0.0.1:{relay.port}/0"
-            engines[site] = (
-                Engine(sentinels=(sentinel.port,), timeout=timeout) if sentinel else Engine(url=url, timeout=timeout)
-            )
-        return Settings(
-            site=child.site,
-            port=child.port,
-            engines=engines,
-            control=self.control,
-            max_pending=self.max_pending,
-            keys=tuple(self.keys),
-        )
-
-    def kill_child(self, child: StoreChild) -> None:
-        if child.process:
-            child.process.kill()
-            child.process.wait()
-            child.process = None
-
     async def close(self) -> None:
         """Processes first, and all of them: what follows can be interrupted."""
         for child in self.children:
-            self.kill_child(child)
+            child.kill()
         for engine in self.engines.values():
             engine.kill()
         for child in self.children:
@@ -170,7 +147,7 @@ class Place:
 
     # Parts.
 
-    def at(self, site: int) -> list[StoreChild]:
+    def at(self, site: int) -> list[Child]:
         return [child for child in self.children if child.site == site]
 
     def split_sites(self, site: int, how: str, direction: str) -> None:
@@ -200,20 +177,3 @@ class Place:
 
     async def promote(self, site: int) -> None:
         await self.engines[site].nodes[0].ask("REPLICAOF NO ONE")
-
-    async def tell_ring(self) -> None:
-        """Every process that lives; who is started later gets it then."""
-        for child in self.children:
-            with suppress(Unanswered, Unreachable):
-                await child.door.ask("ring", keys=self.keys)
-
-
-def new_key(state: str) -> tuple[str, str, str]:
-    return secrets.token_hex(4), secrets.token_hex(32), state
-
-
-async def reachable(door: Door) -> bool:
-    try:
-        return bool((await door.ask("ping"))["outcome"] == "ok")
-    except (Unanswered, Unreachable):
-        return False

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from chaos.engines import faketime
+from chaos.place import Kind, Through
 from chaos.rig import Plan
 from chaos.schedule import CLOCKS, NEEDS_RELAY, USUAL, Fault, Step, schedule
 from chaos.settings import Control
 
 Steps = tuple[Step, ...]
+EDGES_RATE, EDGES_PATIENCE = 150.0, 90.0
+"""Operations a second: three edges are a dozen processes. Seconds to agree: a back-fill goes through 1,024 buckets."""
 FAULTS_OF = {"faults": USUAL, "loss": (*USUAL, Fault.LOSE_SITE)}
 CONTROLS: Mapping[Control, tuple[Steps, tuple[str, ...]]] = {
     "replica": (
@@ -39,7 +42,7 @@ CONTROLS: Mapping[Control, tuple[Steps, tuple[str, ...]]] = {
 }
 
 
-def plan(seed: int, seconds: float, profile: str, engines: str) -> tuple[Plan, list[str]]:
+def plan(seed: int, seconds: float, profile: str, engines: Kind, through: Through) -> tuple[Plan, list[str]]:
     """The run, and what of it must be left out here, in words."""
     faults = list(FAULTS_OF[profile])
     left_out = []
@@ -49,8 +52,11 @@ def plan(seed: int, seconds: float, profile: str, engines: str) -> tuple[Plan, l
     if engines == "sentinel":
         faults = [fault for fault in faults if fault not in NEEDS_RELAY]
         left_out.append("nothing is split: Sentinel tells clients where its masters are, past the relays")
-    made = Plan(seed, seconds, schedule(seed, seconds, faults))
-    return (replace(made, engines="sentinel") if engines == "sentinel" else made), left_out
+    if through == "edges":
+        faults.remove(Fault.MOVE)
+        left_out.append("nobody moves: no door of an edge has the fence and the barrier")
+    made = Plan(seed, seconds, schedule(seed, seconds, faults), engines=engines, through=through)
+    return (replace(made, rate=EDGES_RATE, patience=EDGES_PATIENCE) if through == "edges" else made), left_out
 
 
 def control_plan(seed: int, control: Control, seconds: float = 4.4) -> Plan:

@@ -42,6 +42,7 @@ class Report(_Part):
     seed: int
     seconds: float
     engines: str
+    through: str
     control: str
     profile: str
     left_out: tuple[str, ...]
@@ -72,6 +73,7 @@ def report(result: Result, profile: str, left_out: Sequence[str]) -> Report:
         seed=plan.seed,
         seconds=plan.seconds,
         engines=plan.engines,
+        through=plan.through,
         control=plan.control,
         profile=profile,
         left_out=tuple(left_out),

@@ -15,7 +15,7 @@ from chaos.engines import CannotStart
 from chaos.evidence import Breach, Evidence
 from chaos.faults import Faults
 from chaos.history import History, Op
-from chaos.place import Kind, Place
+from chaos.place import Kind, Place, Through
 from chaos.schedule import CLOCKS, SITES, Step
 from chaos.settings import Control
 from chaos.straight import dump
@@ -30,6 +30,7 @@ class Plan:
     seconds: float
     steps: Sequence[Step]
     engines: Kind = "standalone"
+    through: Through = "sites"
     control: Control = ""
     workloads: Sequence[str] = tuple(WORKLOADS)
     clients: int = 10
@@ -66,6 +67,9 @@ class Run:
             any(step.fault in CLOCKS for step in plan.steps),
             plan.children_at,
             plan.max_pending,
+            plan.through,
+            # What an edge's namespace has where a request cannot say it: one in one run, the other in the next.
+            "local" if plan.seed % 2 else "all",
         )
         self._began = monotonic()
         self._faults = Faults(self._place, self._now)
@@ -119,13 +123,15 @@ class Run:
         while self._now() < end:
             with suppress(CannotStart):
                 one, other = [await dump(self._place.engines[site]) for site in SITES]
-                if not differences(one, other):
+                found = differences(one, other)
+                if not found:
                     return self._now()
+                self._history.note(self._now(), f"{len(found)} records differ, {found[0].decode()} for one")
             await asyncio.sleep(0.25)
         return None
 
     async def _read_everything(self) -> list[Op]:
-        """Each register and field once, through a store process of each site."""
+        """Each register and field once, through a child of each site."""
         cells = {(op.key, op.field) for op in self._history.ops if op.is_write}
         load = Load(self._place, self._history, self._now, self._stopping, 0.0)
         begun = len(self._history.ops)
@@ -154,6 +160,7 @@ class Run:
             wall=wall,
             max_pending=self._plan.max_pending,
             is_sentinel=self._plan.engines == "sentinel",
+            through=self._plan.through,
         )
         breaches = [breach for check in CHECKS.values() for breach in check(evidence)]
         return Result(

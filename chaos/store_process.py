@@ -12,7 +12,8 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from chaos.controls import Registers, engines_of, plain
-from chaos.door import Message, serve
+from chaos.door import Message
+from chaos.lines import serve
 from chaos.settings import BUCKETS, NAME, Settings
 from chaos.settings import Engine as EngineSettings
 from steer.clock import SystemClock

@@ -16,8 +16,9 @@ REGISTERS = 40
 """Of each kind, `all` and `local`: few, so that clients of both sites meet at them."""
 HASHES = 8
 LOCKS = 3
-LONG, SHORT, LOCK_TTL = 1800.0, 1.5, 5.0
-"""Seconds: longer than a run; so short that it ends within one; of a lock, longer than it is held."""
+LONG, SHORT, LOCK_TTL = 1800.0, 2.0, 5.0
+"""Whole seconds, as HTTP has them: longer than a run; so short that it ends within one; of a lock, longer than it is
+held."""
 NUMBERS = count()
 
 
@@ -64,7 +65,7 @@ class Client:
 
 
 async def operate(load: Load, client: str, f: str, key: str, site: int, dice: Random, **more: object) -> Op:
-    """Asks one store process of the site, and writes it down."""
+    """Asks one child of the site, and writes it down."""
     op = Op(next(NUMBERS), client, site, f, key, load.now())
     for name, value in more.items():
         setattr(op, name, value)
@@ -78,6 +79,7 @@ async def operate(load: Load, client: str, f: str, key: str, site: int, dice: Ra
     except Unanswered as error:
         answer = {"outcome": "info", "error": str(error)}
     op.error, op.stamp, op.done = answer.get("error", ""), answer.get("stamp", ""), answer.get("done", False)
+    op.acknowledge = answer.get("acknowledge", op.acknowledge)
     op.seen = answer["fields"].get(op.field) if "fields" in answer else answer.get("seen")
     outcome = answer["outcome"]
     load.history.end(op, load.now(), "fail" if f == "get" and outcome == "info" else outcome)

@@ -8,8 +8,9 @@ from itertools import count
 from chaos.evidence import SPACE, Breach, Dump, Evidence
 from chaos.faults import Moved
 from chaos.history import Op, Outcome
+from chaos.place import Through
 from chaos.schedule import Step
-from steer.store.state import Base, Deadline, State
+from steer.store.state import Base, Deadline, Field, State
 
 NUMBERS = count()
 WALL = 4_000_000_000.0
@@ -53,6 +54,13 @@ def holding(**stamps: str) -> Dump:
     }
 
 
+def holding_field(key: str, field: str, at: str) -> Dump:
+    """A hash of one field, with the stamp of its last write."""
+    until = Deadline(stamp(0), round((WALL + 600) * 1000))
+    state = State(Base(at, "H", b""), {field.encode(): Field(at, True, b"sealed")}, until)
+    return {SPACE.record(key.encode()): state}
+
+
 def evidence(
     ops: Sequence[Op],
     final: Sequence[Op] = (),
@@ -61,9 +69,11 @@ def evidence(
     one: Dump | None = None,
     other: Dump | None = None,
     max_pending: int = 2,
+    through: Through = "sites",
 ) -> Evidence:
     one = one or {}
-    return Evidence(ops, final, steps, moves, {1: one, 2: one if other is None else other}, WALL, max_pending)
+    dumps = {1: one, 2: one if other is None else other}
+    return Evidence(ops, final, steps, moves, dumps, WALL, max_pending, through=through)
 
 
 def keys(breaches: Sequence[Breach]) -> list[str]:

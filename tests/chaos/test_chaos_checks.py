@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chaos.checks import disordered, diverged, expired, late, locks, lost, phantom, resurrected, stale
 from chaos.faults import Moved
+from chaos.history import Op
 from chaos.schedule import Fault, Step
-from tests.chaos.telling import evidence, holding, keys, op, put, saw, stamp
+from tests.chaos.telling import evidence, holding, holding_field, keys, op, put, saw, stamp
 
 LOSS = Step(10.0, 1.0, Fault.LOSE_SITE, 1)
 
@@ -43,6 +44,21 @@ def test_local_writes_at_the_other_site_may_not_go_with_it() -> None:
 
 def test_writes_that_all_sites_acknowledged_may_not_go_with_one() -> None:
     assert len(list(lost(evidence([put("a", 1.0)], steps=[LOSS])))) == 1
+
+
+def field_write(value: str, began: float) -> Op:
+    """As through RESP: without a stamp."""
+    return op("put_fields", "hash:1", began, began + 0.1, field="x", value=value, acknowledge="all")
+
+
+def test_a_field_that_ends_with_a_value_from_before_an_acknowledged_write_has_lost_it() -> None:
+    ops = [field_write("a", 1.0), field_write("b", 2.0)]
+    assert keys(list(lost(evidence(ops, one=holding_field("hash:1", "x", stamp(1.05)))))) == ["hash:1"]
+
+
+def test_a_field_that_ends_with_what_was_written_last_has_lost_nothing() -> None:
+    ops = [field_write("a", 1.0), field_write("b", 2.0)]
+    assert list(lost(evidence(ops, one=holding_field("hash:1", "x", stamp(2.05))))) == []
 
 
 def test_a_write_with_an_earlier_stamp_than_one_that_was_over_is_disordered() -> None:
@@ -137,6 +153,17 @@ def test_a_lock_that_two_hold_is_found() -> None:
         op("unlock", key, 3.0, 3.1, value="a"),
     ]
     assert keys(list(locks(evidence(ops)))) == [key]
+
+
+def test_edges_keep_locks_for_themselves_while_their_engine_is_away() -> None:
+    ops = [
+        op("lock", "lock:1:0", 1.0, 1.1, value="a", ttl=5.0, done=True),
+        op("lock", "lock:1:0", 2.0, 2.1, value="b", ttl=5.0, done=True),
+    ]
+    steps = [Step(1.5, 1.0, Fault.KILL_ENGINE, 1)]
+    assert list(locks(evidence(ops, steps=steps, through="edges"))) == []
+    assert len(list(locks(evidence(ops, steps=steps)))) == 1
+    assert len(list(locks(evidence(ops, through="edges")))) == 1
 
 
 def test_a_lock_that_was_given_back_may_be_taken() -> None:

@@ -24,7 +24,7 @@ def made(*breaches: Breach) -> Report:
         saw("a", 3.0, at=1.05),
         put("c", 4.0, key="reg:all:2"),
     ]
-    wanted, left_out = plan(5, 60.0, "faults", "standalone")
+    wanted, left_out = plan(5, 60.0, "faults", "standalone", "sites")
     return report(Result(wanted, ops, breaches, 0.5), "faults", left_out)
 
 
