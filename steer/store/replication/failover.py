@@ -156,17 +156,8 @@ class FailoverNamespace:
                 self._standing.lost()
                 if not may_repeat:
                     raise
-                return await self._once_more(use, unknown)
+                return await once_more(self._elsewhere(use), unknown)
         return await self._elsewhere(use)
-
-    async def _once_more(self, use: Use[T], unknown: Indeterminate) -> T:
-        """What the own engine may have done already: a peer that refuses it does not make that undone."""
-        try:
-            return await self._elsewhere(use)
-        except Indeterminate:
-            raise
-        except StoreError as refused:
-            raise Indeterminate(f"{unknown.message}; {refused.message}") from refused
 
     async def _elsewhere(self, use: Use[T]) -> T:
         error: EngineDown | Indeterminate = EngineDown("no engine answers, of this site or of another")
@@ -179,9 +170,11 @@ class FailoverNamespace:
                         error = down
         except TimeoutError:
             error = Indeterminate("no peer's engine answered in time")
-        if self._standing.where is Where.RETURNING:
-            return await use(self._home)
-        raise error
+        if self._standing.where is not Where.RETURNING:
+            raise error
+        if isinstance(error, Indeterminate):
+            return await once_more(use(self._home), error)
+        return await use(self._home)
 
     async def _opinion(self, key: bytes) -> Record | None:
         """A peer's, if there is one to be had."""
@@ -190,3 +183,13 @@ class FailoverNamespace:
                 return await self._away[0].get(key)
         except (EngineDown, TimeoutError):
             return None
+
+
+async def once_more(again: Awaitable[T], unknown: Indeterminate) -> T:
+    """What an engine may have done already is asked of another one: that this refuses it does not make it undone."""
+    try:
+        return await again
+    except Indeterminate:
+        raise
+    except StoreError as refused:
+        raise Indeterminate(f"{unknown.message}; {refused.message}") from refused
