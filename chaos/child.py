@@ -12,7 +12,7 @@ from time import monotonic
 
 from chaos.door import Door, Unanswered, Unreachable
 from chaos.engines import CannotStart, begun
-from chaos.relay import Relay
+from chaos.relay import Relay, Way
 from chaos.settings import Control
 
 PATIENCE = 40.0
@@ -21,12 +21,13 @@ PATIENCE = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a child stands and what it is told. `folder` is the run's; `relays`, and ports of `sentinels`, by site."""
+    """Where a child stands and what it is told. `folder` is the run's. By site: the ports of `sentinels`, and `relays`,
+    one for each way there. Today that is one to its engine; a site that is reached through its edges has as many."""
 
     site: int
     name: str
     folder: Path
-    relays: Mapping[int, Relay]
+    relays: Mapping[int, Sequence[Relay]]
     sentinels: Mapping[int, int]
     control: Control
     max_pending: int
@@ -72,6 +73,11 @@ class Child(ABC):
             self._end(self.process)
             self.process.wait()
             self.process = None
+
+    def take_way(self, site: int, way: Way) -> None:
+        """Every one there, from now on."""
+        for relay in self.relays[site]:
+            relay.take(way)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()

@@ -102,7 +102,7 @@ class EdgeChild(Child):
     def _redis(self, site: int) -> dict[str, Any]:
         if site in self.spot.sentinels:
             return {"sentinel": {"nodes": [bind(self.spot.sentinels[site])], "service": NAME}}
-        return {"url": f"redis://127.0.0.1:{self.relays[site].port}/0"}
+        return {"url": f"redis://127.0.0.1:{self.relays[site][0].port}/0"}
 
 
 def bind(port: int) -> str:

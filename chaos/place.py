@@ -9,7 +9,9 @@ A child is an edge, or a store process of the rig (`through`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -105,8 +107,8 @@ class Place:
             self.children += [StoreChild(spot, told) for spot in spots]
 
     async def _spot(self, site: int, number: int) -> Spot:
-        relays = {other: Relay(self._way_into(other)) for other in SITES}
-        for relay in relays.values():
+        relays = {other: [Relay(port) for port in self._ways(site, other)] for other in SITES}
+        for relay in chain.from_iterable(relays.values()):
             await relay.start()
         return Spot(
             site,
@@ -119,9 +121,10 @@ class Place:
             self.acknowledge,
         )
 
-    def _way_into(self, site: int) -> int:
-        """The port behind the relay that leads there, from either site: its engine's."""
-        return self.engines[site].nodes[0].port
+    def _ways(self, site: int, other: int) -> Sequence[int]:
+        """The ports to which a child of this site goes at that one: its engine's, whichever it is. Where sites are
+        joined through their edges, the other's are those of its edges."""
+        return [self.engines[other].nodes[0].port]
 
     def _engine(self, site: int) -> SiteEngine:
         has_second = self.kind == "sentinel"
@@ -140,7 +143,7 @@ class Place:
             engine.kill()
         for child in self.children:
             await child.door.close()
-            for relay in child.relays.values():
+            for relay in chain.from_iterable(child.relays.values()):
                 await relay.close()
         if self.replica_relay:
             await self.replica_relay.close()
@@ -155,19 +158,19 @@ class Place:
         for child in self.children:
             outward = child.site == site
             if direction == "both" or outward == (direction == "out"):
-                child.relays[3 - child.site].take(Way(how))
+                child.take_way(3 - child.site, Way(how))
         if self.replica_relay:
             self.replica_relay.take(Way(how))
 
     def join_sites(self) -> None:
         for child in self.children:
-            child.relays[3 - child.site].take(Way.OPEN)
+            child.take_way(3 - child.site, Way.OPEN)
         if self.replica_relay:
             self.replica_relay.take(Way.OPEN)
 
     def split_engine(self, site: int, way: Way) -> None:
         for child in self.at(site):
-            child.relays[site].take(way)
+            child.take_way(site, way)
 
     async def follow(self, site: int) -> None:
         """A control's: this site's Redis is the replica from now on."""

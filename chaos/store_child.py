@@ -40,4 +40,4 @@ class StoreChild(Child):
         timeout = 0.25 if site == self.site else FAR
         if site in self.spot.sentinels:
             return Engine(sentinels=(self.spot.sentinels[site],), timeout=timeout)
-        return Engine(url=f"redis://127.0.0.1:{self.relays[site].port}/0", timeout=timeout)
+        return Engine(url=f"redis://127.0.0.1:{self.relays[site][0].port}/0", timeout=timeout)
