@@ -20,8 +20,9 @@ from steer.store.replication.tally import Tally
 from steer.store.stamp import NEVER
 from steer.store.state import DELETED, NO_FIELDS, Base, State, value_stamp
 
-ALIVE_MS = 10_000
-"""What dies within these is left out of a digest: the two engines need not forget it in the same moment."""
+DYING_MS = 10_000
+"""What dies within these is left out of an audit: the two engines need not forget it in the same moment. Elsewhere it
+counts, because a touch may come yet, and finds nothing where the record is missing."""
 
 
 class Range(NamedTuple):
@@ -65,10 +66,12 @@ class Repair:
         self.dead: dict[int, int] = {}
         """By bucket, the tombstones that its last comparison saw here."""
 
-    async def make_same(self, bucket: int, part: Range = EVERYTHING, cuts: Cuts = NO_CUTS) -> Made:
-        """Raises what engines raise."""
+    async def make_same(
+        self, bucket: int, part: Range = EVERYTHING, cuts: Cuts = NO_CUTS, *, dying_ms: int = 0
+    ) -> Made:
+        """What dies within `dying_ms` is not compared. Raises what engines raise."""
         self._tally.audited += 1
-        alive = await self._link.own.engine.time_ms() + ALIVE_MS
+        alive = await self._link.own.engine.time_ms() + dying_ms
         if await self._is_same(bucket, part, alive):
             return Made(0, is_whole=True)
         self._tally.differed += 1

@@ -20,7 +20,7 @@ from steer.store.errors import StoreError
 from steer.store.replication.backfill import backfill
 from steer.store.replication.lease import Lease
 from steer.store.replication.link import End, Link, place_of, score_at
-from steer.store.replication.repair import Range, Repair
+from steer.store.replication.repair import DYING_MS, Range, Repair
 from steer.store.replication.shipper import Shipper
 from steer.store.replication.tally import Tally
 from steer.store.stamp import COUNTER_LIMIT, score_of
@@ -72,7 +72,8 @@ class Linked:
         """Raises what engines raise."""
         if not self.shipper.problem:
             now = await self.link.own.engine.time_ms()
-            await self.repair.make_same(bucket, Range(0, (now - round(settle * 1000)) * COUNTER_LIMIT))
+            settled = Range(0, (now - round(settle * 1000)) * COUNTER_LIMIT)
+            await self.repair.make_same(bucket, settled, dying_ms=DYING_MS)
 
 
 class Replicator:

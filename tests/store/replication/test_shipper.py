@@ -93,6 +93,14 @@ async def test_records_from_before_there_was_a_peer_arrive_too(pair: Pair) -> No
     assert await value(pair.two.engine, b"old", space=pair.two.space) == b"y"
 
 
+async def test_a_record_that_ends_soon_arrives_when_two_ends_meet_too(pair: Pair) -> None:
+    """A touch may come yet, at the other end."""
+    alone = pair.with_space(peers=())
+    await put(alone.one.engine, b"old", b"x", ttl_ms=5_000, space=alone.one.space)
+    await pair.there.ship()
+    assert await value(pair.two.engine, b"old", space=pair.two.space) == b"x"
+
+
 async def test_a_peer_that_lost_everything_gets_it_all_again() -> None:
     pair = pair_of(MemoryEngine(), MemoryEngine())
     keys = [b"%d" % n for n in range(50)]
