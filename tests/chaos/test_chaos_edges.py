@@ -10,7 +10,7 @@ from chaos.rig import Plan, run
 from chaos.schedule import CLOCKS, SITES, Fault, Step, schedule
 from tests.kit.redis import needs_redis
 
-SEED, SECONDS = 19, 22.0
+SEED, SECONDS = 87, 22.0
 LEFT_OUT = (Fault.MOVE, Fault.ROTATE_KEY)
 """No door has the one; the other takes the ten seconds that an operator has to wait, and has tests of its own."""
 
