@@ -3,8 +3,9 @@
 - The **place** (`place`) has two sites: an **engine** each (`engines`: a real Redis), **children** (`child`) to be
   killed, and a **relay** (`relay`) on every way from a child to an engine.
 - A child is a store process of the rig (`store_child`: a `steer.store.site.Site`), or a real edge (`edge_child`: `steer
-  run`). Clients come in through its **door** (`door`: `lines`, `edge_door`); its **keys** (`keys`) are rotated. What is
-  different between the two is in these files, and in what the checks make of it (`evidence`).
+  run`, whose sites may be joined through edges: `joining`). Clients come in through its **door** (`door`: `lines`,
+  `edge_door`); its **keys** (`keys`) are rotated. What is different between the two is in these files, and in what the
+  checks make of it (`evidence`).
 - The **schedule** (`schedule`) says which **fault** (`faults`) begins when, where, and for how long. A seed makes it,
   and makes it again.
 - A **workload** (`workloads`) is what a client does over and over: registers, life cycles, fields of hashes, locks.

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.engines import CannotStart
@@ -36,6 +37,12 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
         default="sites",
         help="what is killed and asked: store processes of the rig, or real edges (%(default)s)",
     )
+    parser.add_argument(
+        "--replication",
+        choices=("straight", "bind"),
+        default="straight",
+        help="bind: through edges, with TLS (%(default)s)",
+    )
     parser.add_argument("--control", choices=[*CONTROLS, "all"], help="a store that must be found broken, or all")
     parser.add_argument("--out", type=Path, help="folder for reports, histories and logs (else kept only of a breach)")
     chosen = parser.parse_args(argv)
@@ -43,11 +50,14 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
         parser.error("--minutes is over 0, --runs at least 1")
     if chosen.control and chosen.through == "edges":
         parser.error("--control takes a guard out of the store, and an edge has no switch for that: without --through")
+    if chosen.replication == "bind" and chosen.through != "edges":
+        parser.error("--replication bind is between edges: with --through edges")
     return chosen
 
 
 def one_run(chosen: argparse.Namespace, seed: int, folder: Path) -> Report:
     wanted, left_out = plan(seed, 60 * chosen.minutes, chosen.profile, chosen.engines, chosen.through)
+    wanted = replace(wanted, replication=chosen.replication)
     return report(asyncio.run(run(wanted, folder, say)), chosen.profile, left_out)
 
 

@@ -22,7 +22,7 @@ PATIENCE = 40.0
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Where a child stands and what it is told. `folder` is the run's. By site: the ports of `sentinels`, and `relays`,
-    one for each way there. Today that is one to its engine; a site that is reached through its edges has as many."""
+    one for each way there: one to its engine, or one to each of its edges."""
 
     site: int
     name: str

@@ -20,19 +20,23 @@ import yaml
 from chaos.child import Child, Spot
 from chaos.edge_door import EdgeDoor
 from chaos.engines import free_port
+from chaos.joining import Joining, bind
 from chaos.settings import NAME
 
+NOBODY = {"url": "redis://127.0.0.1:1/0"}
+"""The Redis of a site that is reached through its edges."""
 STORE = "steer store"
 """What its process is called."""
 
 
 class EdgeChild(Child):
-    """`keys`: the file of the ring, the same at every edge."""
+    """`keys`: the file of the ring, the same at every edge. `joining` None: it reaches the other site's Redis."""
 
-    def __init__(self, spot: Spot, keys: Path) -> None:
+    def __init__(self, spot: Spot, keys: Path, joining: Joining | None) -> None:
         self._http, self._resp = free_port(), free_port()
         self._folder = spot.folder / spot.name
         self._keys = keys
+        self._joining = joining
         self._crashes = 0
         super().__init__(spot, EdgeDoor(self._http, self._resp, spot.acknowledge))
         self._folder.mkdir()
@@ -89,6 +93,7 @@ class EdgeChild(Child):
                 "namespaces": {NAME: self._namespace()},
                 "keys": {"file": str(self._keys)},
             },
+            **(self._joining.settings(self.spot.name, self.relays) if self._joining else {}),
         }
 
     def _namespace(self) -> dict[str, Any]:
@@ -100,10 +105,8 @@ class EdgeChild(Child):
         }
 
     def _redis(self, site: int) -> dict[str, Any]:
+        if self._joining and site != self.site:
+            return NOBODY
         if site in self.spot.sentinels:
             return {"sentinel": {"nodes": [bind(self.spot.sentinels[site])], "service": NAME}}
         return {"url": f"redis://127.0.0.1:{self.relays[site][0].port}/0"}
-
-
-def bind(port: int) -> str:
-    return f"127.0.0.1:{port}"

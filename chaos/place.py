@@ -1,7 +1,7 @@
 """The place: two sites on this machine, and everything in it that can be broken.
 
 clients -> child (site, number) --relay--> engine of its own site
-                                --relay--> engine of the other site
+                                --relay--> engine of the other site, or each of its edges (`joining`)
 
 A child is an edge, or a store process of the rig (`through`).
 """
@@ -18,6 +18,7 @@ from typing import Literal
 from chaos.child import Child, Spot
 from chaos.edge_child import EdgeChild
 from chaos.engines import RedisProcess, SentinelProcess
+from chaos.joining import Joining
 from chaos.keys import FileKeys, Keys, ToldKeys
 from chaos.relay import Relay, Way
 from chaos.schedule import SITES
@@ -26,6 +27,8 @@ from chaos.store_child import StoreChild
 
 Kind = Literal["standalone", "sentinel"]
 Through = Literal["sites", "edges"]
+Replication = Literal["straight", "bind"]
+"""How an edge goes to the other site: to its Redis, or to its edges."""
 
 
 @dataclass(slots=True)
@@ -72,10 +75,12 @@ class Place:
     children_at: tuple[int, int] = (1, 1)
     max_pending: int = 400
     through: Through = "sites"
+    replication: Replication = "straight"
     acknowledge: str = "local"
     engines: dict[int, SiteEngine] = field(default_factory=dict)
     children: list[Child] = field(default_factory=list)
     keys: Keys = field(init=False)
+    joining: Joining | None = None
     replica_relay: Relay | None = None
 
     # Coming and going.
@@ -93,26 +98,29 @@ class Place:
         await asyncio.gather(*(child.start() for child in self.children))
 
     async def _add_children(self) -> None:
-        spots = [
-            await self._spot(site, number)
+        names = {
+            f"{'edge' if self.through == 'edges' else 'store'}-{site}{'abc'[number]}": site
             for site, count in zip(SITES, self.children_at, strict=True)
             for number in range(count)
-        ]
+        }
+        if self.replication == "bind":
+            self.joining = Joining(self.folder, names)
+        spots = [await self._spot(site, name) for name, site in names.items()]
         if self.through == "edges":
             file = self.folder / "session-keys.yaml"
             self.keys = FileKeys(file)
-            self.children += [EdgeChild(spot, file) for spot in spots]
+            self.children += [EdgeChild(spot, file, self.joining) for spot in spots]
         else:
             self.keys = told = ToldKeys(self.children)
             self.children += [StoreChild(spot, told) for spot in spots]
 
-    async def _spot(self, site: int, number: int) -> Spot:
+    async def _spot(self, site: int, name: str) -> Spot:
         relays = {other: [Relay(port) for port in self._ways(site, other)] for other in SITES}
         for relay in chain.from_iterable(relays.values()):
             await relay.start()
         return Spot(
             site,
-            f"{'edge' if self.through == 'edges' else 'store'}-{site}{'abc'[number]}",
+            name,
             self.folder,
             relays,
             {other: it.sentinel.port for other, it in self.engines.items() if it.sentinel},
@@ -122,8 +130,9 @@ class Place:
         )
 
     def _ways(self, site: int, other: int) -> Sequence[int]:
-        """The ports to which a child of this site goes at that one: its engine's, whichever it is. Where sites are
-        joined through their edges, the other's are those of its edges."""
+        """The ports to which a child of this site goes at that one."""
+        if self.joining and site != other:
+            return self.joining.ports_at(other)
         return [self.engines[other].nodes[0].port]
 
     def _engine(self, site: int) -> SiteEngine:

@@ -30,8 +30,8 @@ def circumstances(report: Report) -> str:
     asked = sum(sum(counts.values()) for counts in report.operations.values())
     known = {kind: sum(counts.get(kind, 0) for counts in report.operations.values()) for kind in ("ok", "fail", "info")}
     lines = [
-        f"Seed {report.seed}, {report.seconds:g} s, {report.engines}, through {report.through}, {what}, "
-        f"commit {report.commit}{' with changes' if report.changed else ''}; "
+        f"Seed {report.seed}, {report.seconds:g} s, {report.engines}, through {report.through} ({report.replication}), "
+        f"{what}, commit {report.commit}{' with changes' if report.changed else ''}; "
         + ", ".join(f"{name} {number}" for name, number in report.versions.items()),
         f"{asked} operations: {known['ok']} ok, {known['fail']} refused, {known['info']} not known; "
         + ", ".join(f"{name} {value:g} ms" for name, value in report.latency.items()),

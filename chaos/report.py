@@ -43,6 +43,7 @@ class Report(_Part):
     seconds: float
     engines: str
     through: str
+    replication: str
     control: str
     profile: str
     left_out: tuple[str, ...]
@@ -74,6 +75,7 @@ def report(result: Result, profile: str, left_out: Sequence[str]) -> Report:
         seconds=plan.seconds,
         engines=plan.engines,
         through=plan.through,
+        replication=plan.replication,
         control=plan.control,
         profile=profile,
         left_out=tuple(left_out),

@@ -15,7 +15,7 @@ from chaos.engines import CannotStart
 from chaos.evidence import Breach, Evidence
 from chaos.faults import Faults
 from chaos.history import History, Op
-from chaos.place import Kind, Place, Through
+from chaos.place import Kind, Place, Replication, Through
 from chaos.schedule import CLOCKS, SITES, Step
 from chaos.settings import Control
 from chaos.straight import dump
@@ -31,6 +31,7 @@ class Plan:
     steps: Sequence[Step]
     engines: Kind = "standalone"
     through: Through = "sites"
+    replication: Replication = "straight"
     control: Control = ""
     workloads: Sequence[str] = tuple(WORKLOADS)
     clients: int = 10
@@ -68,6 +69,7 @@ class Run:
             plan.children_at,
             plan.max_pending,
             plan.through,
+            plan.replication,
             # What an edge's namespace has where a request cannot say it: one in one run, the other in the next.
             "local" if plan.seed % 2 else "all",
         )
