@@ -28,6 +28,8 @@ from steer.store.errors import EngineDown, Indeterminate, StoreError
 from steer.store.scripting import script
 
 Reply = Any
+Closed = RuntimeError
+"""What uvloop says of a connection that was reset before something is sent over it; it is no OSError."""
 Command = tuple[bytes | str | int, ...]
 TIMEOUT: Final = 0.25
 """Seconds to connect and to answer. A session read is part of a page load; a Redis of the same site answers in 1 ms."""
@@ -201,7 +203,7 @@ class RedisLink:
     async def _connect(self, pool: ConnectionPool) -> Connection:
         try:
             connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, Closed) as error:
             self._suspect()
             raise EngineDown(f"{self._place} cannot be reached: {error}") from error
         return connection
@@ -214,7 +216,7 @@ class RedisLink:
         """
         try:
             packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub says one word
-            await send(connection, packed)
+            await connection.send_packed_command(packed, check_health=False)
             heed_cancelling()
             async with asyncio.timeout(connection.socket_timeout):
                 return [await self._reply(connection) for _ in commands]
@@ -222,7 +224,7 @@ class RedisLink:
             await connection.disconnect(nowait=True)
             self._suspect()
             raise Indeterminate(f"{self._place} did not answer in time") from error
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, Closed) as error:
             await connection.disconnect(nowait=True)
             raise Broken(f"the connection to {self._place} broke: {error}") from error
         except BaseException:
@@ -266,15 +268,6 @@ class RedisLink:
             if isinstance(pool, SentinelConnectionPool):
                 for sentinel in pool.sentinel_manager.sentinels:
                     await sentinel.aclose()
-
-
-async def send(connection: Connection, packed: list[bytes]) -> None:
-    """uvloop has an error of its own for a transport that was reset while nobody used it. It becomes the usual one of
-    a connection that broke."""
-    try:
-        await connection.send_packed_command(packed, check_health=False)
-    except RuntimeError as error:
-        raise ConnectionResetError(str(error)) from error
 
 
 def heed_cancelling() -> None:

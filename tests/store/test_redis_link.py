@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 
 import pytest
@@ -28,6 +29,8 @@ from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
 pytestmark = needs_redis
 KEY = b"key"
 PATIENCE = 5.0
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of 0 s: closing sends RST."""
 
 
 @pytest.fixture
@@ -104,8 +107,39 @@ def test_a_connection_that_was_reset_is_made_anew_on_an_edges_loop_too() -> None
     assert len(writers) == 2
 
 
+def test_an_engine_that_resets_whoever_connects_is_down_on_an_edges_loop_too(clock: ManualClock) -> None:
+    """Often between two of the first words to it, which is when uvloop has its own error."""
+
+    async def ask_often(port: int) -> None:
+        link = RedisLink(RedisPlace(f"redis://127.0.0.1:{port}/0"), clock)
+        for _ in range(200):
+            clock.advance(PROBE_EVERY)
+            async with asyncio.timeout(PATIENCE):
+                with pytest.raises(StoreError):
+                    await link.call("GET", KEY)
+        await link.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as engine:
+        resetting = Thread(target=reset_all, args=[engine])
+        resetting.start()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(ask_often(engine.getsockname()[1]))
+        engine.shutdown(socket.SHUT_RDWR)
+        resetting.join()
+
+
+def reset_all(engine: socket.socket) -> None:
+    """Until it is shut down."""
+    with suppress(OSError):
+        while True:
+            connection, _ = engine.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.recv(1)
+            connection.close()
+
+
 def reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
 
 
