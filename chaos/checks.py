@@ -10,6 +10,7 @@ they know stamps, moments, and who was answered what.
     diverged      the two engines do not hold the same, byte for byte
     stale         behind the barrier of a planned move, the other site served something older
     lock          two clients held one lock at once
+    crashed       a process logged a bug
 
 Conflicts, two sites' writes of one record at once, go to the later stamp and are no loss.
 """
@@ -29,6 +30,8 @@ from steer.store.state import State, forgotten_ms
 LATE = 0.5
 """Seconds after its answer in which a write may still take effect: twice the 250 ms that a write has."""
 EXPIRED = 1.0
+MOST_SHOWN = 400
+"""Characters of a log's line."""
 MAX_LIFETIME_MS = 28_800_000
 
 
@@ -196,6 +199,12 @@ def locks(e: Evidence) -> Iterator[Breach]:
                 yield Breach("lock", key, f"{op.value} and {other.value} both have it at {other_began:.3f}")
 
 
+def crashed(e: Evidence) -> Iterator[Breach]:
+    """No fault explains it, and nobody may have noticed: what crashed does not answer, or begins again."""
+    for name, line in e.crashes:
+        yield Breach("crashed", name, line[:MOST_SHOWN])
+
+
 def is_lock_broken(e: Evidence, site: int, began: float, ended: float) -> bool:
     breaking = [*CLOCKS, Fault.LOSE_SITE]
     if e.is_sentinel or e.through == "edges":
@@ -216,4 +225,5 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[Breach]]] = {
     "diverged": diverged,
     "stale": stale,
     "lock": locks,
+    "crashed": crashed,
 }

@@ -90,6 +90,14 @@ class Child(ABC):
         """Its disk is gone. Only while it is dead."""
         return  # what it knows is in the engines
 
+    @abstractmethod
+    def is_crash(self, line: str) -> bool:
+        """Of its log: does it tell of a bug, and not of a fault?"""
+
+    def crashes(self) -> list[str]:
+        """What its log tells of those."""
+        return [line for line in self._log.read_text(errors="replace").splitlines() if self.is_crash(line)]
+
     @property
     def _log(self) -> Path:
         return self.spot.folder / f"{self.spot.name}.log"

@@ -59,6 +59,10 @@ class EdgeChild(Child):
         else:
             self.kill()
 
+    def is_crash(self, line: str) -> bool:
+        """Every error but the supervisor's, of a child that the rig has killed."""
+        return '"level": "error"' in line and "was killed by SIGKILL" not in line
+
     def empty(self) -> None:
         """Its configuration is put there anew by whoever builds the site."""
         shutil.rmtree(self._folder / "state", ignore_errors=True)

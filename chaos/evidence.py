@@ -43,6 +43,8 @@ class Evidence:
     max_pending: int
     is_sentinel: bool = False
     through: Through = "sites"
+    crashes: Sequence[tuple[str, str]] = ()
+    """By name of the child: lines of its log."""
     lost_locally: dict[Step, int] = field(default_factory=dict)
     """By loss of a site (or of a master): acknowledged `local` writes that went with it, as is said that they may."""
 

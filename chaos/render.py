@@ -16,6 +16,7 @@ MEANS = {
     "diverged": "records that the two engines hold differently",
     "stale": "reads that were older than a planned move's barrier allows",
     "lock": "locks that two clients held at once",
+    "crashed": "bugs that processes logged",
 }
 
 

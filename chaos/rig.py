@@ -163,6 +163,7 @@ class Run:
             max_pending=self._plan.max_pending,
             is_sentinel=self._plan.engines == "sentinel",
             through=self._plan.through,
+            crashes=[(child.spot.name, line) for child in self._place.children for line in child.crashes()],
         )
         breaches = [breach for check in CHECKS.values() for breach in check(evidence)]
         return Result(

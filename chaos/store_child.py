@@ -26,6 +26,9 @@ class StoreChild(Child):
     def command(self) -> Sequence[str]:
         return sys.executable, "-m", "chaos.store_process", self._settings().model_dump_json()
 
+    def is_crash(self, line: str) -> bool:
+        return line.endswith(" crashed") or " asyncio " in line
+
     def _settings(self) -> Settings:
         return Settings(
             site=self.site,

@@ -45,6 +45,19 @@ async def test_an_edge_goes_to_each_redis_through_a_relay(tmp_path: Path) -> Non
     assert other.url.endswith(f":{spot.relays[2][0].port}/0")
 
 
+async def test_an_error_in_its_log_is_a_crash_unless_the_rig_has_killed_its_child(tmp_path: Path) -> None:
+    FileKeys(tmp_path / "keys.yaml")
+    relay = Relay(9)
+    edge = EdgeChild(Spot(1, "edge-1a", tmp_path, {1: [relay]}, {}, "", 400, "all"), tmp_path / "keys.yaml", None)
+    lines = [
+        '{"level": "error", "event": "asyncio", "what": "Task exception was never retrieved"}',
+        '{"level": "error", "event": "steer.runtime", "what": "store (pid 7) was killed by SIGKILL; starting another"}',
+        '{"level": "warning", "event": "steer.store", "what": "the engine does not answer"}',
+    ]
+    (tmp_path / "edge-1a.log").write_text("\n".join(lines))
+    assert edge.crashes() == lines[:1]
+
+
 @pytest.mark.parametrize("name", EDGES)
 async def test_an_edge_goes_to_each_edge_of_the_other_site_through_a_relay(name: str, tmp_path: Path) -> None:
     joining = Joining(tmp_path, EDGES)
