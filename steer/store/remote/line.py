@@ -23,6 +23,8 @@ from steer.store.remote.shapes import packed, unpacker
 CONNECT_TIME: Final = 3.0
 """Seconds for TCP and TLS: three round trips around the world are 0.9 s. Who asks does not wait for all of it."""
 PROBE_EVERY: Final = 0.5
+Closed = RuntimeError
+"""What uvloop says of a connection that was reset before something is sent over it; it is no OSError."""
 MOST_WAITING: Final = 4096
 """Questions without answers: who came later would not get one in time."""
 MOST_UNSENT: Final = 32 << 20
@@ -105,7 +107,7 @@ class Line:
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(self._connecting)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, Closed) as error:
             self._suspect()
             raise EngineDown(f"{self} cannot be reached: {str(error) or 'too slow'}") from error
 
@@ -150,7 +152,7 @@ class Wire(asyncio.Protocol):
             raise EngineDown(str(error)) from error
         try:
             self._transport.write(body)
-        except RuntimeError as error:  # uvloop's, for a transport that was reset while nobody used it
+        except Closed as error:
             self.end()
             raise Broken(str(error)) from error
         self.waiting[number] = answer = self._loop.create_future()
