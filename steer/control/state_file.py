@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from steer.errors import SteerError
+from steer.files import sync_folder
 
 FORMAT = 1
 NAME = "edge.json"
@@ -121,7 +122,7 @@ class StateFile:
             if self._path.exists():
                 os.replace(self._path, self._sibling(".previous"))
             os.replace(new, self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             hint = "the edge serves on; make room or mend the disk, then ask again"
             raise NotKept(f"{self._path} cannot be written: {error.strerror}", hint) from error
@@ -186,11 +187,3 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
