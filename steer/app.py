@@ -23,9 +23,10 @@ from steer.geo.databases import NextDatabases
 from steer.proxy.tls import ListenerTls
 from steer.reload import InForce, Safe, unpacked
 from steer.runtime.channel import ControlLink, InProcessLink, ToWorkers, WorkerHub
-from steer.runtime.child import Post, serve_alone, serve_leader, serve_single, serve_worker
+from steer.runtime.child import serve_alone, serve_leader, serve_single, serve_worker
 from steer.runtime.frames import unpack
 from steer.runtime.logs import log_to_stderr
+from steer.runtime.post import Post
 from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor

@@ -56,7 +56,7 @@ class NotReady(SteerError):
 
 
 class Safe(Protocol):
-    """Where values outlive this process: the supervisor, through `runtime.child.Post`. Packed."""
+    """Where values outlive this process: the supervisor, through `runtime.post.Post`. Packed."""
 
     def keep(self, snapshot: bytes) -> None: ...
     def keep_configuration(self, configuration: bytes) -> None: ...

@@ -12,7 +12,7 @@ slot, with what waits in the queue, to its replacement; a closed socket would re
 
 **seat**: what one process is given when it starts (`seats.py`).
 
-**post**: a child's end of its socketpair with the supervisor (`child.py`). Orders come down: accept slot, release slot,
+**post**: a child's end of its socketpair with the supervisor (`post.py`). Orders come down: accept slot, release slot,
 leave, drain. Reports go up: ready, a heartbeat each 500 ms, and from control each snapshot and configuration. Its end
 is a word too: the supervisor died, so the child lets go of the listening sockets, drains and ends.
 

@@ -20,8 +20,9 @@ from typing import TypedDict, cast
 from steer.errors import SteerError
 from steer.runtime.accepting import Accepting, Door
 from steer.runtime.channel import ControlLink, WorkerHub
-from steer.runtime.child import Post, serve_leader, serve_worker
+from steer.runtime.child import serve_leader, serve_worker
 from steer.runtime.frames import pack, unpack
+from steer.runtime.post import Post
 from steer.runtime.seats import Single, SingleSeat, Timing, WorkerSeat
 from steer.runtime.sockets import bind_listeners
 from steer.runtime.supervisor import Supervisor
