@@ -25,9 +25,10 @@ from steer.proxy.memory import allowed
 from steer.proxy.plane import DataPlane
 from steer.proxy.settings import ListenerSettings, PlaneSettings
 from steer.proxy.tcp import TcpConnection
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime.accepting import Accepting
 from steer.runtime.announced import Announced
 from steer.runtime.channel import ToControl
+from steer.runtime.door import Door
 from steer.runtime.tasks import spawn
 from steer.sessions.affinity import spreading
 from steer.sessions.keyfile import WatchedRing

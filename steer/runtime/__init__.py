@@ -34,15 +34,19 @@ control, `steer/reload.py`), SIGUSR2 hands the sockets to a new version (`upgrad
 and the supervisor starts another. With `--workers 0` there is one process and no supervisor (`child.serve_alone`,
 `channel.InProcessLink`).
 
-    sockets.py     binding, privileges                 frames.py, wire.py   values on a Unix socket
-    supervisor.py  its loop, its phases                channel.py           workers <-> control
-    crew.py        the children as a group             orders.py            supervisor <-> child
-    processes.py   one child, seen from above
-    slots.py       who helps out                       child.py             what every child does
-    silent.py      clients that say nothing yet        hubs.py              sockets of control and store
-    seats.py       what a child is given               accepting.py         a worker's doors on its slots
-    entrance.py    from the queue to a protocol        fair_queue.py        turns by address
-    announced.py   PROXY headers before TLS            upgrade.py           a new version takes over
-    tasks.py       named tasks                         succession.py        the supervisor's part of that
-    logs.py        the edge's own log
+    supervisor                                             worker
+    supervisor.py  its loop, its phases                    accepting.py   which slots it accepts from
+    crew.py        the children as a group                 listening.py   accepts from one socket
+    processes.py   one child, seen from above              entrance.py    who of those accepted begins when
+    slots.py       who helps out                           silent.py      clients that say nothing yet
+    hubs.py        sockets of control and store            fair_queue.py  turns by address
+    upgrade.py     a new version takes over                announced.py   PROXY headers before TLS
+    succession.py  the supervisor's part of that           door.py        how one begins, or is turned away
+    sockets.py     binding, privileges
+                                                           between them
+    every child                                            orders.py      supervisor <-> child
+    seats.py       what it is given                        channel.py     workers <-> control
+    child.py       its life                                wire.py, frames.py   values on a Unix socket
+    post.py        its way to the supervisor
+    tasks.py       named tasks                             logs.py        the edge's own log
 """

@@ -1,4 +1,4 @@
-"""Which sockets this process accepts from: those of slots, by order. What comes goes to `entrance.py`."""
+"""Which sockets this process accepts from: those of slots, by order. Each has a `Listening`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from socket import SHUT_RD, socket
 
-from steer.runtime.entrance import Door, Entrance, Listening
-
-__all__ = ["Accepting", "Door"]
+from steer.runtime.door import Door
+from steer.runtime.entrance import Entrance
+from steer.runtime.listening import Listening
 
 TURNS = 3
 """Of the loop, from the beginning of a connection without TLS until its protocol has it: task, transport, call."""

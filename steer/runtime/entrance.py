@@ -1,41 +1,28 @@
-"""From the kernel's queue of a listening socket to a connection that its protocol has: bounded, fair, in small steps.
+"""Who of those that were accepted begins when: bounded, fair, in small steps.
 
     kernel's queue -> refused? -> silent (TLS: no hello yet) -> waits, by address -> begins -> the protocol's
+     `listening.py`                 `silent.py`                  `fair_queue.py`     `door.py`
 
 What is cheap is done at once, so that the kernel's queue never fills up: accept, and refuse. What is dear, a handshake
 of half a millisecond, begins a few times in one turn of the loop, and in turns by address, so that neither requests
-under way nor other newcomers wait for a flood. It begins when its hello is there (`silent.py`), for a hello that came
-later would be read in whatever turn of the loop it comes. Handshakes that do not end are bounded too: the oldest makes
-room.
+under way nor other newcomers wait for a flood. It begins when its hello is there, for a hello that came later would be
+read in whatever turn of the loop it comes. Handshakes that do not end are bounded too: the oldest makes room.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import ssl
-import struct
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from math import inf
-from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_NOTSENT_LOWAT, socket
-from typing import NamedTuple
+from socket import socket
 
-from steer.errors import BUSY, Failure
-from steer.runtime.announced import Announced, read_header
+from steer.runtime.door import Arrival, Door, begin, turn_away
 from steer.runtime.fair_queue import FairQueue
 from steer.runtime.silent import Silent, has_spoken
 
 logger = logging.getLogger("steer.runtime")
 
-GOODBYE = 2.0
-"""Seconds for a client's close_notify. Many never send one (a phone that went to sleep), and nothing depends on it."""
-ACCEPTED_AT_ONCE = 32
-"""In one turn of the loop, for each listening socket: a third of a millisecond."""
 BEGUN_AT_ONCE = 2
 """In one turn of the loop: two full handshakes are a millisecond. HAProxy takes 4 at once by default (tune.maxaccept),
 and has no Python to run."""
@@ -54,53 +41,10 @@ MAKES_ROOM_S = 1.0
 HELLO_S = 60.0
 """For a client's first bytes, where the door sets no time for a handshake: uvloop's own limit for one."""
 PAUSE_S = 0.2
-"""When the process has no descriptors left: meanwhile the kernel's queue fills, but the loop does not spin."""
-COMPLAIN_S = 10.0
-"""Between two lines in the log about it."""
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-MOST_UNREAD = 64 * 1024
-UNSENT = 128 * 1024
-"""Bytes of one connection that the kernel takes beyond what it may send at once. By itself it takes 4 MiB of who reads
-nothing, and the edge learns late that it does."""
-RESET = struct.pack("ii", 1, 0)
-"""`struct linger`: closing resets the connection."""
-
-Refusal = Callable[[str], str]
-"""Why no connection of this address is taken now, in a word for the counters; empty: it is."""
+"""Until the next look when no place is free and none of those that begin stalls yet."""
 CROWDED = "crowded"
 """More connections of one address wait than it may have."""
 STALLED = "stalled_handshake"
-EXHAUSTION = "descriptors"
-
-
-def _nobody_is_refused(_: str) -> str:
-    return ""
-
-
-def _nothing_is_counted(_: str) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What happens with a connection to one listener. `handshake` is the limit of a TLS handshake, in seconds."""
-
-    protocol: Callable[[], asyncio.BaseProtocol]
-    tls: ssl.SSLContext | None = None
-    handshake: float | None = None
-    announced: Announced | None = None
-    """Each connection begins with a PROXY header, before TLS."""
-    refusal: Refusal = _nobody_is_refused
-    refused: Callable[[str], None] = _nothing_is_counted
-    """Counts: told the word of each refusal that happens here."""
-    sorry: Callable[[], bytes] | None = None
-    """What one that is refused is told; None: it is reset, since nobody can be told anything before a handshake."""
-
-
-class Arrival(NamedTuple):
-    connection: socket
-    address: str
-    door: Door
 
 
 class Entrance:
@@ -251,110 +195,3 @@ class Entrance:
             del self._of_address[address][task]
             if not self._of_address[address]:
                 del self._of_address[address]
-
-
-async def begin(arrival: Arrival) -> None:
-    """An accepted socket becomes a connection of its door."""
-    connection, _, door = arrival
-    protocol = door.protocol
-    if door.announced is not None:
-        found = await _read_header(arrival, door.announced)
-        if isinstance(found, Failure):
-            connection.close()
-            return
-        if found is not None:
-            protocol = found
-    with suppress(OSError):  # the handshake failed, and that has ended the connection
-        await asyncio.get_running_loop().connect_accepted_socket(
-            protocol,
-            connection,
-            ssl=door.tls,
-            ssl_handshake_timeout=door.handshake if door.tls is not None else None,
-            ssl_shutdown_timeout=GOODBYE if door.tls is not None else None,
-        )
-
-
-async def _read_header(arrival: Arrival, announced: Announced) -> Callable[[], asyncio.BaseProtocol] | Failure | None:
-    """The protocol for the client that was announced; None: the peer speaks for itself."""
-    try:
-        found = await read_header(arrival.connection, announced.trusted)
-    except asyncio.CancelledError:
-        arrival.connection.close()
-        raise
-    if isinstance(found, Failure):
-        announced.refuse(arrival.address, found)
-        return found
-    if found is None:
-        return None
-    why = arrival.door.refusal(found.source)
-    if why:
-        arrival.door.refused(why)
-        return BUSY
-    return partial(announced.protocol, found)
-
-
-def turn_away(connection: socket, door: Door, why: str) -> None:
-    """Say sorry where that is possible, and close: nothing is kept of it, and nothing is waited for."""
-    door.refused(why)
-    with suppress(OSError):
-        if door.sorry is not None:
-            connection.send(door.sorry())
-            connection.recv(MOST_UNREAD)  # closing with bytes unread would reset what was said away
-        else:
-            connection.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
-    connection.close()
-
-
-class Listening:
-    """Accepts from a listening socket, which is its to close. `door` is asked each time: it may be another by then."""
-
-    def __init__(self, listening: socket, entrance: Entrance, door: Callable[[], Door]) -> None:
-        self._listening = listening
-        self._entrance = entrance
-        self._door = door
-        self._complained = -inf
-        self._loop = asyncio.get_running_loop()
-        listening.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)  # connections have it from here
-        self._loop.add_reader(listening, self._accept)
-
-    def close(self) -> None:
-        """Those accepted go on. Closing twice does nothing."""
-        if self._listening.fileno() >= 0:
-            self._loop.remove_reader(self._listening)
-            self._listening.close()
-
-    def accept_all(self) -> None:
-        """Also those that wait beyond what one turn of the loop may take."""
-        while self._accept() == ACCEPTED_AT_ONCE:
-            pass
-
-    def _accept(self) -> int:
-        for count in range(ACCEPTED_AT_ONCE):
-            try:
-                connection, peer = self._listening.accept()
-            except OSError as error:
-                self._look_at(error)
-                return count
-            connection.setblocking(False)
-            self._entrance.arrive(connection, peer[0], self._door())
-        return ACCEPTED_AT_ONCE
-
-    def _look_at(self, error: OSError) -> None:
-        """Nobody waits, or one that has waited has gone (accept(2) hands on what happened to it): that is all right."""
-        if error.errno in EXHAUSTED:
-            self._pause(error)
-        elif error.errno == errno.EINVAL:  # shut, by another process that has it
-            self._loop.remove_reader(self._listening)
-
-    def _pause(self, error: OSError) -> None:
-        now = self._loop.time()
-        if now >= self._complained + COMPLAIN_S:
-            self._complained = now
-            logger.error("cannot accept: %s", error.strerror)
-        self._door().refused(EXHAUSTION)
-        self._loop.remove_reader(self._listening)
-        self._loop.call_later(PAUSE_S, self._resume)
-
-    def _resume(self) -> None:
-        if self._listening.fileno() >= 0:
-            self._loop.add_reader(self._listening, self._accept)

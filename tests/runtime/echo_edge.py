@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from steer.errors import SteerError
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime.accepting import Accepting
 from steer.runtime.channel import ControlLink, WorkerHub
 from steer.runtime.child import serve_leader, serve_worker
+from steer.runtime.door import Door
 from steer.runtime.frames import pack, unpack
 from steer.runtime.post import Post
 from steer.runtime.seats import Single, SingleSeat, Timing, WorkerSeat

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime.accepting import Accepting
+from steer.runtime.door import Door
 from steer.runtime.sockets import bind_listeners, close_all
 
 

@@ -16,8 +16,9 @@ import pytest
 from steer.errors import Failure
 from steer.proxy.proxy_protocol import Endpoints, Version, encode
 from steer.runtime import announced
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime.accepting import Accepting
 from steer.runtime.announced import Announced
+from steer.runtime.door import Door
 from steer.runtime.sockets import bind_listeners, close_all
 from tests.kit.certificates import Authority
 from tests.kit.uv import on_uvloop

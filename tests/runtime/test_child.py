@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime.accepting import Accepting
 from steer.runtime.child import serve_alone
+from steer.runtime.door import Door
 from steer.runtime.processes import Backoff
 from steer.runtime.sockets import bind_listeners, close_all
 from steer.runtime.tasks import spawn

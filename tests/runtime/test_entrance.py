@@ -16,8 +16,9 @@ from typing import cast
 import pytest
 
 from steer.proxy.certificates import CertificateFiles
-from steer.runtime import entrance, silent
-from steer.runtime.accepting import Accepting, Door
+from steer.runtime import entrance, listening, silent
+from steer.runtime.accepting import Accepting
+from steer.runtime.door import Door
 from steer.runtime.sockets import bind_listeners, close_all
 from tests.kit.certificates import Authority
 from tests.kit.uv import on_uvloop
@@ -285,7 +286,7 @@ async def test_who_has_said_nothing_when_a_slot_is_shut_is_still_served(tmp_path
 async def test_without_descriptors_it_pauses_and_goes_on_when_there_are_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(entrance, "PAUSE_S", 0.05)
+    monkeypatch.setattr(listening, "PAUSE_S", 0.05)
     refused, exhausted = Counter[str](), asyncio.Event()
 
     def count(why: str) -> None:
@@ -302,10 +303,10 @@ async def test_without_descriptors_it_pauses_and_goes_on_when_there_are_some(
         with descriptors(200):
             async with asyncio.timeout(10):
                 await exhausted.wait()
-            seen = refused[entrance.EXHAUSTION]
+            seen = refused[listening.EXHAUSTION]
             for _ in range(50):
                 await asyncio.sleep(0)
-            assert refused[entrance.EXHAUSTION] - seen <= 1
+            assert refused[listening.EXHAUSTION] - seen <= 1
             for each in held:
                 each.close()
             assert [await answer(each) for each in waiting] == [b"hello"] * 5
