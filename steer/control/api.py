@@ -15,7 +15,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler as WebHandler
 from aiohttp.typedefs import Middleware as WebMiddleware
 
-from steer.control import api_changes, api_config, api_docs, api_keys, api_previews, api_probes, api_state, api_tokens
+from steer.control import (
+    api_config,
+    api_docs,
+    api_group_changes,
+    api_keys,
+    api_override_changes,
+    api_previews,
+    api_probes,
+    api_state,
+    api_tokens,
+)
 from steer.control.api_call import Call, Endpoint
 from steer.control.api_input import MOST_BODY, read_body
 from steer.control.auth import Failures, authenticate, authorise
@@ -31,7 +41,8 @@ ENDPOINTS: tuple[Endpoint, ...] = api_docs.with_documents(
     (
         *api_probes.ENDPOINTS,
         *api_state.ENDPOINTS,
-        *api_changes.ENDPOINTS,
+        *api_group_changes.ENDPOINTS,
+        *api_override_changes.ENDPOINTS,
         *api_previews.ENDPOINTS,
         *api_config.ENDPOINTS,
         *api_tokens.ENDPOINTS,

@@ -7,8 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from steer.config import Change
+from steer.control.api_bodies import Body, Reason
 from steer.control.api_call import Call, Endpoint, answer
-from steer.control.api_input import Body, Reason, body_of
+from steer.control.api_input import body_of
 from steer.control.tokens import Role
 
 

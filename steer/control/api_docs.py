@@ -116,6 +116,7 @@ def _operation(endpoint: Endpoint) -> Schema:
 
 
 def _name_of(handler: Handler) -> str:
+    """`changes.set_weights`: generated clients call it so, whatever file it moves to; so keep a file's last word."""
     module = handler.__module__.rpartition("_")[2]
     return f"{module}.{getattr(handler, '__name__', '')}"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from steer.control.api_bodies import KeyRotation
 from steer.control.api_call import PAGE, Call, Endpoint, answer, etag_of, page
-from steer.control.api_input import KeyRotation, body_of
+from steer.control.api_input import body_of
 from steer.control.moments import moment
 from steer.control.problems import not_found
 from steer.control.tokens import Role

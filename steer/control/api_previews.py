@@ -12,17 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from steer.control.api_call import Call, Endpoint, answer, etag_of
-from steer.control.api_changes import (
-    do_fail_back,
-    do_fail_over,
-    do_lift,
-    do_override,
-    do_set_weights,
-    require_known,
-    require_known_target,
-)
-from steer.control.api_input import (
+from steer.control.api_bodies import (
     FailbackRequest,
     FailoverRequest,
     OverrideChange,
@@ -30,8 +20,11 @@ from steer.control.api_input import (
     Removal,
     Target,
     WeightsChange,
-    body_of,
 )
+from steer.control.api_call import Call, Endpoint, answer, etag_of
+from steer.control.api_group_changes import do_fail_back, do_fail_over, do_set_weights
+from steer.control.api_input import body_of, require_known
+from steer.control.api_override_changes import do_lift, do_override, require_known_target
 from steer.control.forecast import forecast
 from steer.control.moments import moment
 from steer.control.previews import Preview

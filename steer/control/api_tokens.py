@@ -9,8 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from steer.config.units import parse_duration
+from steer.control.api_bodies import Removal, TokenCreation
 from steer.control.api_call import PAGE, REASON, Call, Endpoint, Query, answer, etag_of, listing, page
-from steer.control.api_input import Removal, TokenCreation, body_of, page_of, removal_of
+from steer.control.api_input import body_of, page_of, removal_of
 from steer.control.moments import moment
 from steer.control.problems import ApiProblem, not_found
 from steer.control.tokens import Role, Token, create_token, revoke_token

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from steer.clock import Clock
-from steer.control.api_input import PreviewRequest
+from steer.control.api_bodies import PreviewRequest
 from steer.control.overrides import id_at, number_of
 from steer.control.problems import ApiProblem
 

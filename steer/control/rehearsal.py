@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from steer.clock import Clock, StoppedClock
-from steer.control.api_input import PreviewRequest
+from steer.control.api_bodies import PreviewRequest
 from steer.control.asking import groups_of
 from steer.control.face import KeeperFace
 from steer.control.overrides import Override

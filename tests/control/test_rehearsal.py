@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steer.control.api_input import PreviewRequest
+from steer.control.api_bodies import PreviewRequest
 from steer.control.rehearsal import Rehearsal, rehearse
 from steer.steering.model import DatacentreState, DatacentreStatus, Snapshot, Topology
 from tests.control.keeping import Desk, desk, topology
