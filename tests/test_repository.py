@@ -131,6 +131,7 @@ def test_the_license_is_apache_2_in_full() -> None:
 # Most are parts of a package that is tested through its front door.
 TESTED_BY = {
     "app": "tests/demo/test_show.py",
+    "cli/command": "tests/cli/test_cli_client.py",
     "cli/main": "tests/demo/test_show.py",
     "cli/run": "tests/demo/test_show.py",
     "clock": "tests/health",

@@ -1,4 +1,4 @@
-"""How a command talks to an edge, and how it says that something went wrong.
+"""How a command talks to an edge.
 
 One request, one connection, with the standard library: a command starts in a tenth of a second or it is not used.
 """
@@ -10,17 +10,12 @@ import ipaddress
 import json
 import os
 import ssl
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import typer
-
-from steer.cli.output import say
 from steer.errors import Problem, SteerError, Unreachable
 
 DEFAULT_ADMIN = "http://127.0.0.1:9900"
@@ -31,17 +26,6 @@ TIMEOUT = 10.0
 PAGE = 1000
 
 Json = dict[str, Any]
-
-AdminOption = Annotated[str, typer.Option("--admin", envvar="STEER_ADMIN", help="The edge's admin API.")]
-TokenOption = Annotated[
-    str | None,
-    typer.Option("--token", envvar="STEER_TOKEN", help="Bearer token; else the one that `steer run` keeps for you."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why: kept with the change and in the audit.")]
-ExpiresOption = Annotated[str | None, typer.Option("--expires", metavar="2h", help="Undo it by itself after so long.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Do it although a safety rule refuses.")]
 
 
 class No(SteerError):
@@ -58,22 +42,6 @@ class No(SteerError):
 
 class Usage(SteerError):
     """The command was not given what it needs: exit status 2."""
-
-
-@contextmanager
-def reporting(debug: bool) -> Iterator[None]:
-    """Errors on one line of standard error, with what to do; a wrong configuration has a line for each problem.
-
-    Exit status 1: the answer is no; 2: all others.
-    """
-    try:
-        yield
-    except SteerError as error:
-        if debug:
-            traceback.print_exc()
-        for line in getattr(error, "problems", ()) or (f"steer: {error}",):
-            typer.echo(" ".join(str(line).split()), err=True)
-        raise typer.Exit(1 if isinstance(error, No) else 2) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +100,6 @@ def edge(admin: str, token: str | None) -> Edge:
 def segment(name: str) -> str:
     """A name as one segment of a path."""
     return quote(name, safe="")
-
-
-def need_reason(reason: str | None) -> str:
-    if reason is None or not reason.strip():
-        raise Usage("a change needs --reason", "a few words: they stay with it and in the audit")
-    return reason
-
-
-def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def tell(found: Json, words: str, as_json: bool) -> None:
-    """What was done, once: as JSON, or in words."""
-    if as_json:
-        print_json(found)
-    else:
-        say(words)
 
 
 def _connect(admin: str) -> http.client.HTTPConnection:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Json,
-    JsonOption,
-    ReasonOption,
-    TokenOption,
-    edge,
-    need_reason,
-    print_json,
-    reporting,
-)
+from steer.cli.client import Json
+from steer.cli.command import Call, ReasonOption, asks_edge, need_reason
+from steer.cli.output import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -27,41 +17,28 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_diff(family: typer.Typer) -> None:
-    @family.command()
-    def diff(
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
-    ) -> None:
+    @asks_edge(family)
+    def diff(call: Call) -> None:
         """Show what a reload of its file would change. Exit status 1: some of it needs a restart.
 
         Example: steer config diff
         """
-        with reporting(debug):
-            answer = edge(admin, token).get("/config/diff")
-        show(answer, json)
+        answer = call.edge.get("/config/diff")
+        show(answer, call.json)
         if any(change["needs_restart"] for change in answer["changes"]):
             raise typer.Exit(1)
 
 
 def _register_reload(family: typer.Typer) -> None:
-    @family.command()
-    def reload(
-        reason: ReasonOption = None,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
-    ) -> None:
+    @asks_edge(family)
+    def reload(call: Call, reason: ReasonOption = None) -> None:
         """Take over what its file says now, or leave everything as it is. Connections and overrides go on.
 
         Example: steer config reload --reason "two more nodes"
         """
-        with reporting(debug):
-            body = {"reason": need_reason(reason)}
-            answer = edge(admin, token).change("POST", "/config/reload", body)
-        show(answer, json)
+        body = {"reason": need_reason(reason)}
+        answer = call.edge.change("POST", "/config/reload", body)
+        show(answer, call.json)
 
 
 def show(answer: Json, json: bool) -> None:

@@ -7,55 +7,38 @@ from urllib.parse import urlsplit
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Edge,
-    Json,
-    JsonOption,
-    TokenOption,
-    Usage,
-    edge,
-    print_json,
-    reporting,
-    segment,
-)
-from steer.cli.output import aligned, milliseconds, number, percent, say, show_table, time, until
+from steer.cli.client import Edge, Json, Usage, segment
+from steer.cli.command import Call, asks_edge
+from steer.cli.output import aligned, milliseconds, number, percent, print_json, say, show_table, time, until
 
 
 def register(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def explain(
+        call: Call,
         url: Annotated[str | None, typer.Argument(help="What a client would ask for.")] = None,
         node: Annotated[str | None, typer.Option("--node", help="Explain this node instead.")] = None,
         client: Annotated[str | None, typer.Option("--client", metavar="IP", help="The client's address.")] = None,
         header: Annotated[
             list[str] | None, typer.Option("-H", "--header", metavar="'K: V'", help="A field of the request.")
         ] = None,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """The verdict for a request and every step to it; or a node's state, evidence and way back.
 
         Exit status 1: no node would be tried. Example: steer explain https://www.agency.example/ --client 192.0.2.7
         """
-        with reporting(debug):
-            if (url is None) == (node is None):
-                raise Usage("give a URL or --node", "such as https://www.agency.example/")
-            there = edge(admin, token)
-            if node is not None:
-                found = there.get(f"/nodes/{segment(node)}/explain")
-            else:
-                found = explain_url(there, url or "", client, header)
-            if json:
-                print_json(found)
-            else:
-                (show_node if node is not None else show_request)(found)
-            if "refused" in found.get("verdict", {}):
-                raise typer.Exit(1)
+        if (url is None) == (node is None):
+            raise Usage("give a URL or --node", "such as https://www.agency.example/")
+        if node is not None:
+            found = call.edge.get(f"/nodes/{segment(node)}/explain")
+        else:
+            found = explain_url(call.edge, url or "", client, header)
+        if call.json:
+            print_json(found)
+        else:
+            (show_node if node is not None else show_request)(found)
+        if "refused" in found.get("verdict", {}):
+            raise typer.Exit(1)
 
 
 def explain_url(edge: Edge, url: str, client: str | None, header: list[str] | None) -> Json:

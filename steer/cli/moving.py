@@ -9,26 +9,10 @@ from typing import Annotated
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Edge,
-    ExpiresOption,
-    ForceOption,
-    Json,
-    JsonOption,
-    No,
-    ReasonOption,
-    TokenOption,
-    edge,
-    need_reason,
-    reporting,
-    segment,
-    tell,
-)
+from steer.cli.client import Edge, Json, No, segment
+from steer.cli.command import Call, ExpiresOption, ForceOption, PreviewOption, ReasonOption, asks_edge, need_reason
 from steer.cli.output import duration, number, until
-from steer.cli.previews import PreviewOption, show_preview
+from steer.cli.previews import show_preview
 from steer.errors import Unreachable
 
 POLL = 0.5
@@ -49,8 +33,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_failover(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def failover(
+        call: Call,
         group: GroupArgument,
         to: Annotated[str | None, typer.Option("--to", metavar="DC", help="Else the first that can take it.")] = None,
         ungraceful: Annotated[bool, typer.Option("--ungraceful", help="Let no client stay where it is.")] = False,
@@ -58,107 +43,87 @@ def _register_failover(app: typer.Typer) -> None:
         preview: PreviewOption = False,
         force: ForceOption = False,
         no_wait: NoWaitOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """Move a group that is at one datacentre, all its services at once, and follow it until it is over.
 
         New clients go to the other datacentre at once; those with affinity may stay until `drain.sessions` is over.
         Example: steer failover ecosystem --to west-europe --reason "fire in the north"
         """
-        with reporting(debug):
-            wanted: Json = {"to": to, "ungraceful": ungraceful, "reason": need_reason(reason), "force": force}
-            if preview:
-                _show_move(edge(admin, token), group, "failover", wanted, json)
-            else:
-                _move(edge(admin, token), group, "failover", wanted, no_wait, json)
+        wanted: Json = {"to": to, "ungraceful": ungraceful, "reason": need_reason(reason), "force": force}
+        if preview:
+            show_preview(call, {"kind": "failover", "target": {"group": group}, **wanted})
+        else:
+            _move(call, group, "failover", wanted, no_wait)
 
 
 def _register_failback(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def failback(
+        call: Call,
         group: GroupArgument,
         reason: ReasonOption = None,
         preview: PreviewOption = False,
         force: ForceOption = False,
         no_wait: NoWaitOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """Move a group back to the first datacentre of its order, by its ramp, and follow it until it is over.
 
         Example: steer failback ecosystem --reason "the north is back"
         """
-        with reporting(debug):
-            wanted: Json = {"reason": need_reason(reason), "force": force}
-            if preview:
-                _show_move(edge(admin, token), group, "failback", wanted, json)
-            else:
-                _move(edge(admin, token), group, "failback", wanted, no_wait, json)
+        wanted: Json = {"reason": need_reason(reason), "force": force}
+        if preview:
+            show_preview(call, {"kind": "failback", "target": {"group": group}, **wanted})
+        else:
+            _move(call, group, "failback", wanted, no_wait)
 
 
 def _register_hold(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def hold(
+        call: Call,
         group: GroupArgument,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
         preview: PreviewOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """Nothing of the group moves by itself until it is released. You can still move it.
 
         Example: steer hold ecosystem --reason "network works tonight" --expires 8h
         """
-        with reporting(debug):
-            wanted: Json = {"kind": "hold", "target": {"group": group}, "reason": need_reason(reason)}
-            if preview:
-                show_preview(edge(admin, token), {**wanted, "expires_in": expires}, json)
-                return
-            override = edge(admin, token).change("POST", "/overrides", {**wanted, "expires_in": expires})
-            tell(override, f"held {group} {until(override['expires'])} ({override['id']})", json)
+        wanted: Json = {
+            "kind": "hold",
+            "target": {"group": group},
+            "reason": need_reason(reason),
+            "expires_in": expires,
+        }
+        if preview:
+            show_preview(call, wanted)
+            return
+        override = call.edge.change("POST", "/overrides", wanted)
+        call.tell(override, f"held {group} {until(override['expires'])} ({override['id']})")
 
 
 def _register_release(app: typer.Typer) -> None:
-    @app.command()
-    def release(
-        group: GroupArgument,
-        reason: ReasonOption = None,
-        preview: PreviewOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
-    ) -> None:
+    @asks_edge(app)
+    def release(call: Call, group: GroupArgument, reason: ReasonOption = None, preview: PreviewOption = False) -> None:
         """The group may move by itself again, whatever held it: an operator, its penalty, its failovers of the day.
 
         Example: steer release ecosystem --reason "the works are over"
         """
-        with reporting(debug):
-            wanted: Json = {"kind": "restore", "target": {"group": group}, "reason": need_reason(reason)}
-            if preview:
-                show_preview(edge(admin, token), wanted, json)
-                return
-            done = edge(admin, token).change("POST", "/overrides", wanted)
-            tell(done, f"released {group}", json)
-
-
-def _show_move(edge: Edge, group: str, kind: str, wanted: Json, json: bool) -> None:
-    show_preview(edge, {"kind": kind, "target": {"group": group}, **wanted}, json)
+        wanted: Json = {"kind": "restore", "target": {"group": group}, "reason": need_reason(reason)}
+        if preview:
+            show_preview(call, wanted)
+            return
+        done = call.edge.change("POST", "/overrides", wanted)
+        call.tell(done, f"released {group}")
 
 
 # Following a move.
 
 
-def _move(edge: Edge, group: str, kind: str, wanted: Json, no_wait: bool, json: bool) -> None:
+def _move(call: Call, group: str, kind: str, wanted: Json, no_wait: bool) -> None:
     """Ask for it and show it until it is over."""
+    edge = call.edge
     begun: Json = edge.change("POST", f"/groups/{segment(group)}/{kind}", wanted)["group"]
     found, line = begun, ProgressLine()
     try:
@@ -169,7 +134,7 @@ def _move(edge: Edge, group: str, kind: str, wanted: Json, no_wait: bool, json: 
         raise typer.Exit(130) from None
     finally:
         line.end()
-    tell(found, progress(found), json)
+    call.tell(found, progress(found))
 
 
 def looks(edge: Edge, found: Json) -> Iterator[Json]:

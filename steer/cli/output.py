@@ -1,10 +1,12 @@
-"""How the commands print: tables and colour on a terminal, plain aligned text anywhere else."""
+"""How the commands print: JSON, tables and colour on a terminal, plain aligned text anywhere else."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
 import typer
 
@@ -23,6 +25,18 @@ def say(text: str) -> None:
 
 def _coloured(word: str) -> str:
     return typer.style(word, fg=COLOURS[word]) if word in COLOURS else word
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def tell(found: Mapping[str, Any], words: str, as_json: bool) -> None:
+    """What was done, once: as JSON, or in words."""
+    if as_json:
+        print_json(found)
+    else:
+        say(words)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,29 +6,11 @@ from typing import Annotated
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Edge,
-    ExpiresOption,
-    ForceOption,
-    Json,
-    JsonOption,
-    No,
-    ReasonOption,
-    TokenOption,
-    Usage,
-    edge,
-    need_reason,
-    print_json,
-    reporting,
-    segment,
-    tell,
-)
+from steer.cli.client import Edge, Json, No, Usage, segment
+from steer.cli.command import Call, ExpiresOption, ForceOption, PreviewOption, ReasonOption, asks_edge, need_reason
 from steer.cli.moving import stay
-from steer.cli.output import number, say, show_table, time, until
-from steer.cli.previews import PreviewOption, show_preview
+from steer.cli.output import number, print_json, say, show_table, time, until
+from steer.cli.previews import show_preview
 
 TargetArgument = Annotated[str, typer.Argument(metavar="NODE-or-DC", help="A node, or a datacentre.")]
 GroupOption = Annotated[str | None, typer.Option("--group", help="The datacentre, for this group only.")]
@@ -44,64 +26,53 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_change(app: typer.Typer, kind: str, meaning: str, example: str) -> None:
-    @app.command(kind, help=f"{meaning}\n\nExample: {example}")
+    @asks_edge(app, kind, help=f"{meaning}\n\nExample: {example}")
     def change(
+        call: Call,
         target: TargetArgument,
         group: GroupOption = None,
         reason: ReasonOption = None,
         expires: ExpiresOption = None,
         preview: PreviewOption = False,
         force: ForceOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
-        with reporting(debug):
-            wanted: Json = {"kind": kind, "reason": need_reason(reason), "expires_in": expires, "force": force}
-            there = edge(admin, token)
-            wanted["target"] = find_target(there, target, group)
-            if preview:
-                show_preview(there, wanted, json)
-                return
-            override = there.change("POST", "/overrides", wanted)
-            tell(override, told(override), json)
+        wanted: Json = {"kind": kind, "reason": need_reason(reason), "expires_in": expires, "force": force}
+        wanted["target"] = find_target(call.edge, target, group)
+        if preview:
+            show_preview(call, wanted)
+            return
+        override = call.edge.change("POST", "/overrides", wanted)
+        call.tell(override, told(override))
 
 
 def _register_list(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def overrides(
+        call: Call,
         lift: Annotated[str | None, typer.Option("--lift", metavar="ID", help="Take this one back.")] = None,
         preview: PreviewOption = False,
         reason: ReasonOption = None,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """What is overridden, by whom, why, until when; or lift one.
 
         Example: steer overrides --lift 01HZX3K9M --reason "patched"
         """
-        with reporting(debug):
-            if lift is not None and preview:
-                wanted: Json = {"kind": "lift", "target": {"override": lift}, "reason": need_reason(reason)}
-                show_preview(edge(admin, token), wanted, json)
-                return
-            if lift is not None:
-                gone = edge(admin, token).change(
-                    "DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)}
-                )
-                tell(gone, f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}", json)
-                return
-            found = edge(admin, token).all("/overrides")
-            if json:
-                print_json(found)
-                return
-            show(found)
-            if any("datacentre" in override["target"] for override in found):
-                for line in counted_down(edge(admin, token).all("/groups")):
-                    say(line)
+        if lift is not None and preview:
+            wanted: Json = {"kind": "lift", "target": {"override": lift}, "reason": need_reason(reason)}
+            show_preview(call, wanted)
+            return
+        if lift is not None:
+            gone = call.edge.change("DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)})
+            call.tell(gone, f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}")
+            return
+        found = call.edge.all("/overrides")
+        if call.json:
+            print_json(found)
+            return
+        show(found)
+        if any("datacentre" in override["target"] for override in found):
+            for line in counted_down(call.edge.all("/groups")):
+                say(line)
 
 
 def find_target(edge: Edge, name: str, group: str | None) -> Json:

@@ -7,47 +7,29 @@ from typing import Annotated
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Edge,
-    Json,
-    JsonOption,
-    TokenOption,
-    edge,
-    print_json,
-    reporting,
-    segment,
-    tell,
-)
-from steer.cli.output import duration, number, percent, say, show_table, time
-
-PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would do, and do nothing.")]
+from steer.cli.client import Json, segment
+from steer.cli.command import Call, asks_edge
+from steer.cli.output import duration, number, percent, print_json, say, show_table, time
 
 
 def register(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def apply(
+        call: Call,
         preview: Annotated[str, typer.Argument(metavar="PREVIEW-ID", help="What --preview printed.")],
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """Make just the change that a preview has shown: once, within 15 minutes, while nothing has changed since.
 
         Example: steer apply 01hzx3k9m
         """
-        with reporting(debug):
-            done = edge(admin, token).change("POST", f"/previews/{segment(preview)}/apply", {})
-            tell(done, f"applied {preview}", json)
+        done = call.edge.change("POST", f"/previews/{segment(preview)}/apply", {})
+        call.tell(done, f"applied {preview}")
 
 
-def show_preview(edge: Edge, wanted: Json, json: bool) -> None:
+def show_preview(call: Call, wanted: Json) -> None:
     """`wanted` is the change as the API takes it. Exit status 1: a safety rule refuses it."""
-    found = edge.change("POST", "/previews", wanted)
-    if json:
+    found = call.edge.change("POST", "/previews", wanted)
+    if call.json:
         print_json(found)
     else:
         _show(found)

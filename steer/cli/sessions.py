@@ -9,18 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Json,
-    JsonOption,
-    TokenOption,
-    edge,
-    print_json,
-    reporting,
-)
-from steer.cli.output import aligned, say
+from steer.cli.client import Json
+from steer.cli.command import Call, DebugOption, JsonOption, asks_edge, reporting
+from steer.cli.output import aligned, print_json, say
 from steer.config import Config, load
 from steer.store.engine import Finding
 from steer.store.errors import StoreError
@@ -30,25 +21,21 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The file tha
 
 
 def register(app: typer.Typer) -> None:
-    app.command("sessions")(sessions)
+    _register_sessions(app)
     store = typer.Typer(help="The engines of the store.", no_args_is_help=True)
     store.command("check")(check)
     app.add_typer(store, name="store")
 
 
-def sessions(
-    admin: AdminOption = DEFAULT_ADMIN,
-    token: TokenOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """The store of this edge: its engine, its doors, what waits for other datacentres.
+def _register_sessions(app: typer.Typer) -> None:
+    @asks_edge(app)
+    def sessions(call: Call) -> None:
+        """The store of this edge: its engine, its doors, what waits for other datacentres.
 
-    Example: steer sessions
-    """
-    with reporting(debug):
-        found = edge(admin, token).get("/sessions")
-        if json:
+        Example: steer sessions
+        """
+        found = call.edge.get("/sessions")
+        if call.json:
             print_json(found)
             return
         lines = (engine_line(found), *peer_lines(found["peers"]), *space_lines(found["spaces"]))

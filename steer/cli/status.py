@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Json,
-    JsonOption,
-    TokenOption,
-    edge,
-    print_json,
-    reporting,
-)
+from steer.cli.client import Json
+from steer.cli.command import Call, asks_edge
 from steer.cli.moving import stay
-from steer.cli.output import aligned, duration, milliseconds, number, percent, say
+from steer.cli.output import aligned, duration, milliseconds, number, percent, print_json, say
 
 
 def register(app: typer.Typer) -> None:
-    @app.command()
-    def status(
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
-    ) -> None:
+    @asks_edge(app)
+    def status(call: Call) -> None:
         """What goes where now, a line for each group.
 
         Example: steer status
         """
-        with reporting(debug):
-            found = edge(admin, token).get("/status")
-            if json:
-                print_json(found)
-                return
-            for line in (edge_line(found), *group_lines(found["groups"])):
-                say(line)
+        found = call.edge.get("/status")
+        if call.json:
+            print_json(found)
+            return
+        for line in (edge_line(found), *group_lines(found["groups"])):
+            say(line)
 
 
 def edge_line(status: Json) -> str:

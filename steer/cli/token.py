@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from steer.cli.client import DebugOption, Json, JsonOption, No, Usage, print_json, reporting, tell
-from steer.cli.output import say, show_table, time
+from steer.cli.client import Json, No, Usage
+from steer.cli.command import DebugOption, JsonOption, reporting
+from steer.cli.output import print_json, say, show_table, tell, time
 from steer.control.tokens import Role, Token, create_token, read_tokens, revoke_token
 from steer.errors import Unacceptable
 

@@ -7,32 +7,16 @@ from typing import Annotated
 
 import typer
 
-from steer.cli.client import (
-    DEFAULT_ADMIN,
-    AdminOption,
-    DebugOption,
-    Edge,
-    ExpiresOption,
-    ForceOption,
-    Json,
-    JsonOption,
-    No,
-    ReasonOption,
-    TokenOption,
-    Usage,
-    edge,
-    need_reason,
-    print_json,
-    reporting,
-    segment,
-)
-from steer.cli.output import number, percent, say, show_table, until
-from steer.cli.previews import PreviewOption, show_preview
+from steer.cli.client import Json, No, Usage, segment
+from steer.cli.command import Call, ExpiresOption, ForceOption, PreviewOption, ReasonOption, asks_edge, need_reason
+from steer.cli.output import number, percent, print_json, say, show_table, until
+from steer.cli.previews import show_preview
 
 
 def register(app: typer.Typer) -> None:
-    @app.command()
+    @asks_edge(app)
     def weights(
+        call: Call,
         group: Annotated[str, typer.Argument(help="The group's name.")],
         settings: Annotated[
             list[str] | None, typer.Argument(metavar="[DC=W]...", help="New weights; none: show those of now.")
@@ -42,39 +26,33 @@ def register(app: typer.Typer) -> None:
         expires: ExpiresOption = None,
         preview: PreviewOption = False,
         force: ForceOption = False,
-        admin: AdminOption = DEFAULT_ADMIN,
-        token: TokenOption = None,
-        json: JsonOption = False,
-        debug: DebugOption = False,
     ) -> None:
         """Show the weights of a group or of one of its rules, or set them.
 
         Example: steer weights website wellington=90 auckland=10 --reason "patching auckland" --expires 2h
         """
-        with reporting(debug):
-            if preview and not settings:
-                raise Usage("a preview needs weights", "DATACENTRE=NUMBER, such as wellington=90")
-            if preview:
-                target = {"group": group} | ({"rule": rule} if rule is not None else {})
-                wanted: Json = {"kind": "weights", "target": target, "weights": parse(settings or [])}
-                wanted |= {"reason": need_reason(reason), "expires_in": expires, "force": force}
-                show_preview(edge(admin, token), wanted, json)
-                return
-            if settings:
-                change: Json = {"weights": parse(settings), "rule": rule, "reason": need_reason(reason), "force": force}
-                answer = set_weights(edge(admin, token), group, {**change, "expires_in": expires})
-            else:
-                answer = {"group": edge(admin, token).get(f"/groups/{segment(group)}")}
-            if json:
-                print_json(answer if settings else answer["group"])
-            elif rule is not None:
-                show_rule(answer["group"], rule)
-            else:
-                show(answer["group"])
+        if preview and not settings:
+            raise Usage("a preview needs weights", "DATACENTRE=NUMBER, such as wellington=90")
+        if not settings:
+            found = call.edge.get(f"/groups/{segment(group)}")
+            _tell(call, found, found, rule)
+            return
+        wanted = {"weights": parse(settings), "reason": need_reason(reason), "expires_in": expires, "force": force}
+        if preview:
+            target = {"group": group} | ({"rule": rule} if rule is not None else {})
+            show_preview(call, {"kind": "weights", "target": target, **wanted})
+            return
+        answer = call.edge.change("PUT", f"/groups/{segment(group)}/weights", {**wanted, "rule": rule})
+        _tell(call, answer, answer["group"], rule)
 
 
-def set_weights(edge: Edge, group: str, change: Json) -> Json:
-    return edge.change("PUT", f"/groups/{segment(group)}/weights", change)
+def _tell(call: Call, answer: Json, group: Json, rule: str | None) -> None:
+    if call.json:
+        print_json(answer)
+    elif rule is not None:
+        show_rule(group, rule)
+    else:
+        show(group)
 
 
 def parse(settings: list[str]) -> dict[str, float]:
