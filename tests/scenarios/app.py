@@ -14,7 +14,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tests.scenarios.processes import has_connection_to, until
+from tests.kit.processes import has_connection_to
+from tests.kit.waiting import until
 from tests.scenarios.town import Edge, configuration, over_tls, town
 from tests.scenarios.traffic import HOST, LOCAL
 

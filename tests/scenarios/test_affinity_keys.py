@@ -12,6 +12,8 @@ import pytest
 
 from tests.kit.client import Client, Response
 from tests.kit.edge import running_edge
+from tests.kit.processes import children, holders
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import (
     KEY_HOST,
     Place,
@@ -22,7 +24,6 @@ from tests.scenarios.affinity import (
     site_of,
     tree_of,
 )
-from tests.scenarios.processes import children, holders, wait_until
 
 QUERY_HOST, BRIEF_HOST = "search.agency.example", "brief.agency.example"
 ENDS = {"response_header": "X-Conversation-Ended", "request_header": "X-Conversation-End"}

@@ -14,6 +14,8 @@ import pytest
 from steer.sessions.keyfile import read_ring, rotate_file
 from steer.sessions.keyring import KNOWN_AFTER
 from tests.kit.client import Client, Response
+from tests.kit.processes import children, holders
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import (
     COOKIE_HOST,
     Place,
@@ -26,7 +28,6 @@ from tests.scenarios.affinity import (
     site_of,
     tree_of,
 )
-from tests.scenarios.processes import children, holders, wait_until
 
 TEMPORARY, STRICT, KEYED = (f"{name}.agency.example" for name in ("temporary", "strict", "keyed"))
 KEY = "X-Conversation-Id: c-1"

@@ -13,9 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.kit.edge import Tree, bind, free_port, running_edge
+from tests.kit.processes import children
 from tests.kit.redis import RedisServer, needs_redis
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import KEY_HOST, Place, place_of, reason_of, service, site_of, tree_of
-from tests.scenarios.processes import children, wait_until
 
 pytestmark = needs_redis
 

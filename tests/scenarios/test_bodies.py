@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.kit.processes import memory
+from tests.kit.waiting import until
 from tests.scenarios.app import Lone, browser, lone_edge, serving
-from tests.scenarios.processes import memory, until
 from tests.scenarios.town import Edge
 from tests.scenarios.traffic import Connection
 

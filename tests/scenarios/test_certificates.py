@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 from tests.scenarios.town import Edge, Trust, configuration, over_tls, town
 from tests.scenarios.traffic import Connection
 

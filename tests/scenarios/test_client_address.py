@@ -17,7 +17,7 @@ from tests.kit.client import PATIENCE, Client, Cut, Response
 from tests.kit.edge import HOST, RunningEdge, Tree, configuration, running_edge
 from tests.kit.h2_client import H2Client
 from tests.kit.origin import Origin
-from tests.scenarios.processes import wait_until
+from tests.kit.waiting import wait_until
 
 PINNED = "one.agency.example"
 TOLD = "203.0.113.7"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 from tests.scenarios.town import Edge, Town, Tree, configuration, town
 from tests.scenarios.traffic import LOCAL, Connection, Load
 

@@ -26,9 +26,9 @@ from steer.steering.tables import Tables
 from steer.topology import topology
 from tests.kit.client import Response
 from tests.kit.clock import ManualClock
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import cookie_of, reason_of, site_of
 from tests.scenarios.examples import Running, example, running
-from tests.scenarios.processes import wait_until
 from tests.steering.towns import Request
 
 ASSISTANT, IDENTITY, PORTAL = "assistant.example", "ids.example", "tasks.example"

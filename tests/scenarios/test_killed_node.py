@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.scenarios.processes import holders
+from tests.kit.processes import holders
 from tests.scenarios.town import Entry, Town, configuration, town
 from tests.scenarios.traffic import Answer, Load
 

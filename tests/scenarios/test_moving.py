@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 from tests.scenarios.town import Edge, Tree, configuration, town
 from tests.scenarios.traffic import Answer, Connection, Load
 

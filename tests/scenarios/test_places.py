@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from tests.kit.places import CALIFORNIA, TEXAS, WELLINGTON, write_database
-from tests.scenarios.processes import is_alive, wait_until
+from tests.kit.processes import is_alive
+from tests.kit.waiting import wait_until
 from tests.scenarios.town import Edge, Tree, configuration, town
 from tests.scenarios.traffic import HOST
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.processes import connections_to, holders, is_stopped, until
+from tests.kit.processes import connections_to, holders, is_stopped
+from tests.kit.waiting import until
 from tests.scenarios.town import Edge, Town, configuration, town
 from tests.scenarios.traffic import Connection, Load, Response
 

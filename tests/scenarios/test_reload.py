@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.kit.processes import connections_to, is_stopped
+from tests.kit.waiting import until
 from tests.scenarios.echoing import echoing, websockets
-from tests.scenarios.processes import connections_to, is_stopped, until
 from tests.scenarios.town import Town, Tree, configuration, free_port, over_tls, town
 from tests.scenarios.traffic import LOCAL, Connection, Load
 

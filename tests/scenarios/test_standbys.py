@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.kit.client import Client
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import cookie_of, node_of, reason_of, site_of
 from tests.scenarios.examples import Running, example, nodes, running
-from tests.scenarios.processes import wait_until
 
 TRANSFER, APP, RECOVERY = "transfer.example", "app.example", "dr.app.example"
 PROXY_V2 = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11"

@@ -23,8 +23,9 @@ from redis.exceptions import ResponseError
 
 from tests.kit.certificates import Authority
 from tests.kit.edge import RunningEdge, bind, configuration, running_edge
+from tests.kit.processes import children
 from tests.kit.redis import RedisServer, needs_redis
-from tests.scenarios.processes import children, until
+from tests.kit.waiting import until
 
 STORE = "steer store"
 

@@ -16,7 +16,7 @@ import pytest
 
 from steer.proxy.proxy_protocol import Endpoints, HeaderReader
 from tests.kit.edge import RunningEdge, Tree, bind, configuration, free_port, running_edge
-from tests.scenarios.processes import wait_until
+from tests.kit.waiting import wait_until
 
 PATIENCE = 10.0
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

@@ -16,8 +16,9 @@ from typing import cast
 import pytest
 import yaml
 
+from tests.kit.processes import children, is_alive
+from tests.kit.waiting import until, wait_until
 from tests.scenarios.echoing import echoing, websockets
-from tests.scenarios.processes import children, is_alive, until, wait_until
 from tests.scenarios.town import Edge, Town, Tree, configuration, free_port, town
 from tests.scenarios.traffic import LOCAL, Connection, Load, ask_once
 

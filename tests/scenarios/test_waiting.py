@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.kit.client import Client
 from tests.kit.edge import HOST, configuration, running_edge
 from tests.kit.origin import OK, Origin, tell, wait_for
+from tests.kit.waiting import wait_until
 from tests.scenarios.affinity import reason_of, request, site_of
-from tests.scenarios.processes import wait_until
 
 
 def test_what_waits_when_its_group_moves_goes_along(tmp_path: Path) -> None:

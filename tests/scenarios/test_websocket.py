@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from tests.kit.waiting import until
 from tests.scenarios.app import Lone, browser, lone_edge, serving
-from tests.scenarios.processes import until
 from tests.scenarios.town import Edge
 
 SIZES = (0, 1, 125, 126, 65_535, 65_536, 3 * 1024 * 1024)

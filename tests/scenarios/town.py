@@ -23,7 +23,8 @@ import yaml
 
 from steer.demo.certificates import Authority
 from steer.demo.ports import Ports
-from tests.scenarios.processes import children, holders, is_alive, wait_until
+from tests.kit.processes import children, holders, is_alive
+from tests.kit.waiting import wait_until
 from tests.scenarios.traffic import HOST, LOCAL, Connection, Response, ask_once
 
 Tree = dict[str, Any]

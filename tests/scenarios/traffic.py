@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 
 HOST = "www.agency.example"
 LOCAL = "127.0.0.1"

@@ -22,8 +22,9 @@ from steer.store.namespace import EngineNamespace
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, QUEUED, RedisLink, RedisPlace
 from tests.kit.clock import ManualClock
+from tests.kit.processes import connections_to
 from tests.kit.redis import RedisServer, free_port, needs_redis
-from tests.scenarios.processes import connections_to, until
+from tests.kit.waiting import until
 from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
 
 pytestmark = needs_redis

@@ -9,7 +9,7 @@ from subprocess import Popen
 from tests.kit import application
 from tests.kit.application import Application, Visitor, running
 from tests.kit.edge import HOST
-from tests.scenarios.processes import wait_until
+from tests.kit.waiting import wait_until
 from tests.scenarios.sessions.sites import Site
 
 Pair = tuple[Site, Site]

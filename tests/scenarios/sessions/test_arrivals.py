@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from steer.store.courier import SUSPECT
+from tests.kit.processes import children
 from tests.kit.redis import needs_redis
-from tests.scenarios.processes import children, until
+from tests.kit.waiting import until
 from tests.scenarios.sessions.moving import all_ask, arrivals, move, settled
 
 pytestmark = needs_redis

@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.application import has_phpredis, php
 from tests.kit.redis import needs_redis
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 from tests.scenarios.sessions.sites import two_sites, two_sites_that_can_be_parted
 from tests.scenarios.sessions.surviving import browser, goes_on_without_its_redis, keep_apart, nodes_of, site_is_lost
 

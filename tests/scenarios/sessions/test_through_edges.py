@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from redis import Redis
 
 from tests.kit.redis import needs_redis
-from tests.scenarios.processes import wait_until
+from tests.kit.waiting import wait_until
 from tests.scenarios.sessions.sites import Site, two_sites_through_edges
 from tests.scenarios.sessions.surviving import Pair, wait_until_same
 

@@ -12,7 +12,7 @@ from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
 from steer.store.namespace import EngineNamespace
 from steer.store.state import Base, Deadline, State
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 
 A, B = digest("www", b"a"), digest("www", b"b")
 CLOCK = SystemClock()

@@ -21,7 +21,7 @@ from steer.store.remote.server import AT_ONCE, MOST_CONVERSATIONS, MOST_GREETING
 from steer.store.remote.shapes import MOST_BYTES, packed, unpacker
 from tests.kit.certificates import Authority
 from tests.kit.serving import EDGE, HOST, EdgeTls, place, served
-from tests.scenarios.processes import until
+from tests.kit.waiting import until
 from tests.store.asking import put
 from tests.store.remote.conftest import SPACE, Served
 

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-PATIENCE = 15.0
-"""Seconds that a condition may take on a busy machine before its test fails."""
-PAUSE = 0.005
 ESTABLISHED = "01"
 """Of a TCP socket (linux/tcp_states.h)."""
-
-
-def wait_until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> None:
-    deadline = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(PAUSE)
-
-
-async def until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> float:
-    """The same while other tasks run. Returns the seconds that it took."""
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < within, f"not within {within} s: {what}"
-        await asyncio.sleep(PAUSE)
-    return time.monotonic() - began
 
 
 def is_alive(pid: int) -> bool:
