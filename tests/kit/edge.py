@@ -1,4 +1,4 @@
-"""A real edge for tests: `steer run` in a process of its own and a folder of its own, with a configuration of the test.
+"""A real edge for tests: `steer run` as a process, in a folder of its own, with a configuration of the test.
 
 with running_edge(folder, configuration({"one": origin.port})) as edge:
     Client(edge.port("http"))
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +20,8 @@ from typing import Any
 import yaml
 
 from steer.demo.ports import Ports
+from tests.kit.processes import children, is_alive
+from tests.kit.waiting import wait_until
 
 Tree = dict[str, Any]
 
@@ -79,109 +79,137 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-class RunningEdge:
-    """See `running_edge`."""
+class EdgeProcess:
+    """`steer run` with `options` in a folder of its own, started at once. It may be killed and started again."""
 
-    def __init__(self, folder: Path, tree: Tree, workers: int) -> None:
+    def __init__(self, folder: Path, tree: Tree, *options: str) -> None:
         self.folder = folder
+        self.admin_port = _port_of(tree["admin"]["bind"])
         self._ports = {entry["name"]: _port_of(entry["bind"]) for entry in tree["listeners"]}
-        self._admin = _port_of(tree["admin"]["bind"])
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "steer.yaml"
-        file.write_text(yaml.dump(tree, Dumper=_Plain, sort_keys=False))
-        self._errors = folder / "errors.log"
-        with self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "steer", "run", str(file), "--workers", str(workers)],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={name: value for name, value in os.environ.items() if not name.startswith("STEER_")},
-            )
+        self.file = folder / "steer.yaml"
+        self.file.write_text(yaml.dump(tree, Dumper=_Plain, sort_keys=False))
+        self._command = [sys.executable, "-m", "steer", "run", str(self.file), *options]
+        self._log = folder / "edge.log"
+        self.start()
+
+    def port(self, listener: str = "") -> int:
+        """Of this listener; else of the first."""
+        return self._ports[listener or next(iter(self._ports))]
 
     @property
     def log(self) -> str:
-        """The end of what it wrote to standard error."""
-        return self._errors.read_text()[-LAST_WORDS:]
+        """What it wrote to standard output and standard error since its start."""
+        return self._log.read_text()
 
     @property
-    def admin_port(self) -> int:
-        return self._admin
+    def last_words(self) -> str:
+        return self.log[-LAST_WORDS:]
 
-    def port(self, listener: str = "http") -> int:
-        return self._ports[listener]
+    @property
+    def token(self) -> str:
+        """That of the local user, for its admin API."""
+        return (self.folder / "state" / "local-token").read_text().strip()
+
+    @property
+    def for_commands(self) -> dict[str, str]:
+        """The environment in which `steer COMMAND` finds it."""
+        place = {"STEER_ADMIN": f"http://127.0.0.1:{self.admin_port}", "STEER_STATE": str(self.folder / "state")}
+        return without_settings() | place
+
+    @property
+    def access_log(self) -> list[str]:
+        """Its lines so far."""
+        return (self.folder / "access.log").read_text().splitlines()
 
     # Its life...
 
+    def start(self) -> None:
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                self._command, stdout=output, stderr=subprocess.STDOUT, env=without_settings()
+            )
+
     def wait_until_ready(self) -> None:
-        assert self.process.stdout is not None
-        readable, _, _ = select.select([self.process.stdout], [], [], START)
-        line = self.process.stdout.readline() if readable else b""
-        assert line == b"ready\n", f"the edge said {line!r} instead of ready: {self.log}"
+        def is_ready() -> bool:
+            assert self.process.poll() is None, f"it ended before it was ready: {self.last_words}"
+            return "ready" in self.log.splitlines()
+
+        wait_until(is_ready, "the edge is ready", within=START)
 
     def terminate(self) -> None:
         """Ask it to drain."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
 
     def stop(self) -> None:
         """Drain, and insist that the end is a clean one."""
         self.terminate()
         status = self.process.wait(START)
-        assert status == 0, f"steer run ended with {status}: {self.log}"
-        assert "Traceback" not in self.log, self.log
+        assert status == 0, f"steer run ended with {status}: {self.last_words}"
+        assert "Traceback" not in self.log, self.last_words
 
     def kill(self) -> None:
-        """What is left of it after a test that failed; its children end with it."""
-        if self.process.poll() is None:
-            self.process.kill()
+        """The supervisor and its children, at once."""
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            os.kill(pid, signal.SIGKILL)
         self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
-    # What it says...
+    def end(self) -> None:
+        """However it is, nothing of it is left."""
+        pids = list(children(self.process.pid))
+        if self.process.poll() is None:
+            self.kill()
+        wait_until(lambda: not any(map(is_alive, pids)), "the edge's processes are gone")
+
+
+def without_settings() -> dict[str, str]:
+    """The environment, but for what would set something of steer's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STEER_")}
+
+
+class RunningEdge(EdgeProcess):
+    """One that blocking tests ask: see `running_edge`."""
 
     def admin(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """What the admin API answers, as its local user."""
-        token = (self.folder / "state" / "local-token").read_text().strip()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._admin}/api/v1{path}",
+            f"http://127.0.0.1:{self.admin_port}/api/v1{path}",
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
             method=method,
         )
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return json.load(response)
 
     def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/metrics", timeout=PATIENCE) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=PATIENCE) as response:
             text: bytes = response.read()
         return text.decode()
 
     def entries(self) -> list[dict[str, Any]]:
         """The access log so far."""
-        return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
+        return [json.loads(line) for line in self.access_log]
 
     def entry(self, target: str) -> dict[str, Any]:
         """The access log's line for this target, when it has been written."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            found = [entry for entry in self.entries() if entry["target"] == target]
-            if found:
-                return found[-1]
-            assert time.monotonic() < deadline, f"the access log has no {target}"
-            select.select([], [], [], 0.02)
+        wait_until(lambda: self._entries(target), f"the access log has {target}")
+        return self._entries(target)[-1]
+
+    def _entries(self, target: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.entries() if entry["target"] == target]
 
 
 @contextmanager
 def running_edge(folder: Path, tree: Tree, workers: int = 1) -> Iterator[RunningEdge]:
     """Ready at the beginning, and ended cleanly at the end, unless the test has ended it already."""
-    edge = RunningEdge(folder, tree, workers)
+    edge = RunningEdge(folder, tree, "--workers", str(workers))
     try:
         edge.wait_until_ready()
         yield edge
         if edge.process.poll() is None:
             edge.stop()
     finally:
-        edge.kill()
+        edge.end()
 
 
 def _port_of(address: str) -> int:

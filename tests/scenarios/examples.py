@@ -6,7 +6,6 @@ wait for, which the test changes itself.
 
 from __future__ import annotations
 
-import os
 import ssl
 import subprocess
 import sys
@@ -104,13 +103,8 @@ class Running:
 
     def steer(self, *arguments: str) -> tuple[int, str]:
         """`steer ARGUMENTS` -> exit status, what it says."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STEER_")}
-        environment |= {
-            "STEER_ADMIN": f"http://{self.tree['admin']['bind']}",
-            "STEER_STATE": str(self.edge.folder / "state"),
-        }
         command = [sys.executable, "-m", "steer", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=self.edge.for_commands, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
 

@@ -72,7 +72,7 @@ class Place:
     tls: ssl.SSLContext | None
 
     async def connect(self) -> Connection:
-        return await Connection.open(self.edge.port, tls=self.tls)
+        return await Connection.open(self.edge.port(), tls=self.tls)
 
     async def until_stalled(self, progress: list[int]) -> None:
         """Until no byte has moved for a while. `progress` grows by the test's own side, `server` by the other."""
@@ -101,7 +101,7 @@ async def place(shared: Lone) -> AsyncIterator[Place]:
     app = web.Application(client_max_size=0)
     app.router.add_get("/download", server.download)
     app.router.add_put("/upload", server.upload)
-    async with serving(app, shared.node), browser(shared.edge.port, shared.tls) as session:
+    async with serving(app, shared.node), browser(shared.edge.port(), shared.tls) as session:
         yield Place(shared.edge, server, session, shared.tls)
 
 

@@ -23,7 +23,7 @@ class Place:
     trust: Trust
 
     async def connect(self) -> Connection:
-        return await Connection.open(self.edge.port, tls=self.trust.client)
+        return await Connection.open(self.edge.port(), tls=self.trust.client)
 
     async def shown(self) -> set[bytes]:
         """The certificates of so many new connections that every worker has some of them."""
@@ -73,7 +73,7 @@ async def test_a_certificate_that_cannot_be_used_leaves_the_old_one_in_use(place
         text = place.trust.certificate.read_text()
         place.trust.renew()
         place.trust.certificate.write_text(text)
-    await until(lambda: "stays in use" in place.edge.log.read_text(), "the edge says that it is wrong")
+    await until(lambda: "stays in use" in place.edge.log, "the edge says that it is wrong")
     assert await place.shown() == {old}
     place.trust.renew()
     replaced = time.monotonic()

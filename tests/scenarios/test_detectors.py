@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.edge import Tree
 from tests.kit.waiting import until
-from tests.scenarios.town import Edge, Town, Tree, configuration, town
+from tests.scenarios.town import Edge, Town, configuration, town
 from tests.scenarios.traffic import LOCAL, Connection, Load
 
 NODE = "wlg-1"
@@ -51,8 +52,8 @@ async def test_one_client_that_asks_for_a_page_that_always_fails_ejects_nobody(p
     edge = place.edge
     for node in NODES:
         await tell_origin(place, node, "status=500&path=/bad")
-    good = Load(edge.port, 50, path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[1 + n % 3])
-    async with Load(edge.port, 100, path=lambda _: "/bad") as bad:
+    good = Load(edge.port(), 50, path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[1 + n % 3])
+    async with Load(edge.port(), 100, path=lambda _: "/bad") as bad:
         await bad.wait_for(300)
         async with good:
             await bad.wait_for(500)
@@ -61,7 +62,7 @@ async def test_one_client_that_asks_for_a_page_that_always_fails_ejects_nobody(p
     assert not good.failures
     assert set(bad.nodes) == set(NODES)
     assert await states(edge) == dict.fromkeys(NODES, "serving")
-    assert not any(word in edge.log.read_text() for word in ("ejected", "noted"))
+    assert not any(word in edge.log for word in ("ejected", "noted"))
 
 
 async def test_a_node_that_fails_at_a_third_of_what_its_peers_do_well_is_ejected_against_them(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ async def test_a_node_that_fails_at_a_third_of_what_its_peers_do_well_is_ejected
         edge = place.edge
         await tell_origin(place, NODE, "status=500&every=3")
         async with Load(
-            edge.port, path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[n % len(CLIENTS)]
+            edge.port(), path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[n % len(CLIENTS)]
         ) as load:
             found = await edge.wait_for_node(NODE, "ejected")
             await load.wait_for(50)
@@ -106,7 +107,7 @@ async def test_a_request_that_fails_on_every_node_is_evidence_against_none(place
 async def test_a_node_that_fails_at_what_another_does_well_is_ejected_though_no_client_notices(place: Town) -> None:
     edge = place.edge
     await tell_origin(place, NODE, "status=503")
-    async with Load(edge.port, 50) as load:
+    async with Load(edge.port(), 50) as load:
         found = await edge.wait_for_node(NODE, "ejected")
     assert found["cause"] == "consecutive_gateway_failures"
     assert not load.failures
@@ -130,11 +131,11 @@ async def test_an_edge_that_is_cut_off_ejects_nobody_and_serves_at_once_when_it_
         tree["edge"]["canaries"] = [f"{LOCAL}:{port}" for port in ports]
         with town(tmp_path, tree) as place:
             edge = place.edge
-            async with Load(edge.port, 50) as load:
+            async with Load(edge.port(), 50) as load:
                 await load.wait_for(50)
                 for origin in place.origins.values():
                     origin.kill()
-                await until(lambda: '"event": "isolated"' in edge.log.read_text(), "isolated")
+                await until(lambda: '"event": "isolated"' in edge.log, "isolated")
                 assert (await edge.api("/status"))["isolated"]
                 assert "ISOLATED" in (await edge.command("status"))[1]
                 await load.wait_for(50)
@@ -142,17 +143,17 @@ async def test_an_edge_that_is_cut_off_ejects_nobody_and_serves_at_once_when_it_
                     assert (await edge.node(name))["state"] == "serving"
                 for origin in place.origins.values():
                     origin.start()
-                await until(lambda: '"event": "isolation_ended"' in edge.log.read_text(), "reconnected")
+                await until(lambda: '"event": "isolation_ended"' in edge.log, "reconnected")
                 await load.wait_for_node("wlg-1", 10)
                 await load.wait_for_node("akl-2", 10)
             assert not (await edge.api("/status"))["isolated"]
-            ejected = [json.loads(line) for line in edge.log.read_text().splitlines() if '"event": "ejected"' in line]
+            ejected = [json.loads(line) for line in edge.log.splitlines() if '"event": "ejected"' in line]
             assert {event["reason"].partition(":")[0] for event in ejected} <= {"consecutive_gateway_failures"}
 
 
 async def test_without_canaries_the_same_nodes_are_ejected(tmp_path: Path) -> None:
     with town(tmp_path, configuration(2)) as place:
-        async with Load(place.edge.port, 50) as load:
+        async with Load(place.edge.port(), 50) as load:
             await load.wait_for(20)
             for origin in place.origins.values():
                 origin.kill()

@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Iterator[Town]:
 async def test_under_load_it_answers_five_and_those_that_had_begun(place: Town) -> None:
     edge = place.edge
     async with Load(
-        edge.port, path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[n % len(CLIENTS)]
+        edge.port(), path=lambda n: PATHS[n % len(PATHS)], source=lambda n: CLIENTS[n % len(CLIENTS)]
     ) as load:
         await load.wait_for_node(NODE, 50)
         await place.origins[NODE].fail(500)

@@ -64,12 +64,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 async def live(place: Town) -> Story:
     edge, origin = place.edge, place.origins[DEAD]
-    async with Load(edge.port) as load:
+    async with Load(edge.port()) as load:
         await load.wait_for(300)
         killed = time.time()
         origin.kill()
         await load.wait_for(700)
-        workers = holders(edge.port, edge.workers)
+        workers = holders(edge.port(), edge.workers)
         restarted = time.time()
         origin.start()
         await edge.wait_for_node(DEAD, "serving")

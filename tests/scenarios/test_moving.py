@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from tests.kit.edge import Tree
 from tests.kit.waiting import until
-from tests.scenarios.town import Edge, Tree, configuration, town
+from tests.scenarios.town import Edge, configuration, town
 from tests.scenarios.traffic import Answer, Connection, Load
 
 
@@ -47,7 +48,7 @@ async def test_a_move_by_hand_fails_no_request_and_no_other_datacentre_takes_one
 ) -> None:
     with town(tmp_path, passive()) as place:
         edge = place.edge
-        async with Load(edge.port, rate=200) as load:
+        async with Load(edge.port(), rate=200) as load:
             await load.wait_for(50)
             assert load.nodes.keys() == {"wlg-1"}
             status, output, errors = await edge.command("failover", "website", "--reason", "patching", "--json")
@@ -91,7 +92,7 @@ async def test_whoever_dies_and_whatever_is_reloaded_nothing_goes_where_the_grou
     with town(tmp_path, passive()) as place:
         edge = place.edge
         itinerary = Itinerary(edge)
-        async with Load(edge.port, rate=150, keeps=False) as load:
+        async with Load(edge.port(), rate=150, keeps=False) as load:
             await itinerary.move("auckland")
             os.kill(edge.workers[0], signal.SIGKILL)
             await load.wait_for(200)
@@ -116,7 +117,7 @@ async def bound_to(edge: Edge, datacentre: str) -> str:
 
 
 async def where(edge: Edge, cookie: str) -> str:
-    async with await Connection.open(edge.port) as connection:
+    async with await Connection.open(edge.port()) as connection:
         return (await connection.ask(fields={"Cookie": cookie})).datacentre
 
 
@@ -149,7 +150,7 @@ async def test_it_fails_over_and_back_by_itself(tmp_path: Path) -> None:
     )
     with town(tmp_path, tree) as place:
         edge, origin = place.edge, place.origins["wlg-1"]
-        async with Load(edge.port, rate=100) as load:
+        async with Load(edge.port(), rate=100) as load:
             await load.wait_for_node("wlg-1", 20)
             origin.kill()
             moved = await wait_for_group(edge, at("auckland", "away"))
@@ -164,4 +165,4 @@ async def test_it_fails_over_and_back_by_itself(tmp_path: Path) -> None:
             assert load.nodes["akl-1"] - came_back["akl-1"] <= len(load.connections)
         failed = {answer.failure for answer in load.failures}
         assert all(failure.startswith(("502", "503", "504")) for failure in failed), failed
-        await until(lambda: "group_moved" in edge.log.read_text(), "the log says it")
+        await until(lambda: "group_moved" in edge.log, "the log says it")

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.kit.edge import Tree
 from tests.kit.places import CALIFORNIA, TEXAS, WELLINGTON, write_database
 from tests.kit.processes import is_alive
 from tests.kit.waiting import wait_until
-from tests.scenarios.town import Edge, Tree, configuration, town
+from tests.scenarios.town import Edge, configuration, town
 from tests.scenarios.traffic import HOST
 
 CLIENT, OTHER = "198.51.100.7", "203.0.113.9"
@@ -55,7 +56,7 @@ async def until_place(edge: Edge, client: str, is_right: Callable[[dict[str, Any
 
 
 def events(edge: Edge) -> list[str]:
-    lines = (line for line in edge.log.read_text().splitlines() if line.startswith("{"))
+    lines = (line for line in edge.log.splitlines() if line.startswith("{"))
     return [found["event"] for found in map(json.loads, lines) if found["event"].startswith("database_")]
 
 

@@ -36,7 +36,7 @@ async def stopped_worker(edge: Edge) -> int:
 
 def waiting(edge: Edge, connections: list[Connection]) -> list[Connection]:
     """Those that no worker has accepted."""
-    known = connections_to(edge.port)
+    known = connections_to(edge.port())
     return [connection for connection in connections if known[connection.port] == 0]
 
 
@@ -47,7 +47,7 @@ async def answers(connections: list[Connection]) -> list[Response]:
 async def test_connections_that_wait_for_a_killed_worker_are_answered_by_the_next(place: Town) -> None:
     edge = place.edge
     victim = await stopped_worker(edge)
-    connections = await asyncio.gather(*(Connection.open(edge.port) for _ in range(40)))
+    connections = await asyncio.gather(*(Connection.open(edge.port()) for _ in range(40)))
     for connection in connections:
         connection.send()
     assert len(waiting(edge, connections)) >= 2
@@ -61,24 +61,24 @@ async def test_connections_that_wait_for_a_killed_worker_are_answered_by_the_nex
 async def test_connections_that_wait_for_a_silent_worker_are_served_by_a_neighbour(place: Town) -> None:
     edge = place.edge
     victim = await stopped_worker(edge)
-    connections = await asyncio.gather(*(Connection.open(edge.port) for _ in range(40)))
+    connections = await asyncio.gather(*(Connection.open(edge.port()) for _ in range(40)))
     for connection in connections:
         connection.send()
     began = time.monotonic()
     assert {answer.status for answer in await answers(connections)} == {200}
     assert time.monotonic() - began < 4
-    assert victim not in holders(edge.port, [victim]).values()
+    assert victim not in holders(edge.port(), [victim]).values()
     for connection in connections:
         await connection.close()
 
 
 async def test_a_worker_killed_under_load_fails_nothing_but_what_it_was_answering(place: Town) -> None:
     edge = place.edge
-    async with Load(edge.port, keeps=False) as load:
+    async with Load(edge.port(), keeps=False) as load:
         await load.wait_for(100)
         victim = await stopped_worker(edge)
-        await until(lambda: any(inode == 0 for inode in connections_to(edge.port).values()), "its queue fills")
-        its_own = set(holders(edge.port, [victim]))
+        await until(lambda: any(inode == 0 for inode in connections_to(edge.port()).values()), "its queue fills")
+        its_own = set(holders(edge.port(), [victim]))
         os.kill(victim, signal.SIGKILL)
         await load.wait_for(400)
     assert [answer for answer in load.failures if answer.client not in its_own] == []
@@ -90,7 +90,7 @@ async def test_without_control_traffic_goes_on_and_overrides_hold(place: Town) -
     weights = {"wellington": 0, "auckland": 100}
     await edge.api("/groups/website/weights", "PUT", weights=weights, reason="to see that it holds")
     before = await edge.api("/overrides")
-    async with Load(edge.port) as load:
+    async with Load(edge.port()) as load:
         await load.wait_for(100)
         for _ in range(2):
             control = edge.control
@@ -111,7 +111,7 @@ async def test_a_node_that_fails_is_left_by_all_workers_after_control_was_replac
     os.kill(control, signal.SIGKILL)
     await until(lambda: edge.has_other_control(control), "another control process")
     await edge.wait_for_workers(WORKERS)
-    async with Load(edge.port) as load:
+    async with Load(edge.port()) as load:
         await load.wait_for(50)
         place.origins["wlg-1"].kill()
         await edge.wait_for_node("wlg-1", "ejected")
@@ -125,7 +125,7 @@ async def test_a_node_that_fails_is_left_by_all_workers_after_control_was_replac
 async def test_sigterm_lets_what_has_begun_finish(tmp_path: Path, workers: int) -> None:
     with town(tmp_path, configuration(), "--workers", str(workers)) as place:
         edge = place.edge
-        async with await Connection.open(edge.port) as idle, await Connection.open(edge.port) as busy:
+        async with await Connection.open(edge.port()) as idle, await Connection.open(edge.port()) as busy:
             await idle.ask()
             busy.send("/slow?s=1.5")
             await until(lambda: _in_flight(place), "the slow request is at its node")
@@ -138,7 +138,7 @@ async def test_sigterm_lets_what_has_begun_finish(tmp_path: Path, workers: int) 
             assert await busy.reader.read() == b""
         assert await asyncio.to_thread(edge.process.wait, 10) == 0
         with pytest.raises(ConnectionRefusedError):
-            await Connection.open(edge.port)
+            await Connection.open(edge.port())
 
 
 async def _is_known_to_drain(edge: Edge) -> bool:
@@ -157,7 +157,7 @@ def _in_flight(place: Town) -> bool:
 async def test_sigterm_under_load_fails_nothing_that_it_took(place: Town) -> None:
     edge = place.edge
     began = time.monotonic()
-    async with Load(edge.port, keeps=False) as load:
+    async with Load(edge.port(), keeps=False) as load:
         await load.wait_for(100)
         edge.terminate()
         assert await asyncio.to_thread(edge.process.wait, 15) == 0
@@ -171,7 +171,7 @@ async def test_sigterm_ends_it_after_its_time_whatever_is_under_way(tmp_path: Pa
     tree["edge"]["drain"] = "500ms"
     with town(tmp_path, tree) as place:
         edge = place.edge
-        async with await Connection.open(edge.port) as connection:
+        async with await Connection.open(edge.port()) as connection:
             connection.send("/slow?s=30")
             await until(lambda: _in_flight(place), "the slow request is at its node")
             began = time.monotonic()
@@ -188,7 +188,7 @@ async def test_without_workers_it_serves_the_same(tmp_path: Path) -> None:
     tree["groups"]["website"]["back_after"] = "100ms"
     with town(tmp_path, tree, "--workers", "0") as place:
         edge, origin = place.edge, place.origins["wlg-1"]
-        async with Load(edge.port) as load:
+        async with Load(edge.port()) as load:
             await load.wait_for_node("wlg-1", 20)
             origin.kill()
             await edge.wait_for_node("wlg-1", "ejected")

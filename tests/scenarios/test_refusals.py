@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.scenarios.town import Tree, configuration, town
+from tests.kit.edge import Tree
+from tests.scenarios.town import configuration, town
 from tests.scenarios.traffic import LOCAL
 
 
@@ -95,7 +96,7 @@ def test_a_second_edge_on_the_same_configuration_is_refused_and_the_first_serves
     with town(tmp_path, tree) as place:
         status, output, errors = steer("run", str(place.edge.file))
         assert (status, output, len(errors)) == (2, [], 1)
-        with socket.create_connection((LOCAL, place.edge.port)) as connection:
+        with socket.create_connection((LOCAL, place.edge.port())) as connection:
             connection.sendall(b"GET /.steer/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert connection.recv(12) == b"HTTP/1.1 200"
 

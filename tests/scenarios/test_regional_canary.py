@@ -25,8 +25,9 @@ from steer.steering.choose import Load, choose
 from steer.steering.model import GroupStatus, Snapshot, Verdict
 from steer.steering.tables import Tables
 from steer.topology import topology
+from tests.kit.edge import Tree, free_port
 from tests.kit.places import CALIFORNIA, TEXAS, WELLINGTON, write_database
-from tests.scenarios.town import Town, Tree, free_port, town
+from tests.scenarios.town import Town, town
 from tests.scenarios.traffic import LOCAL, Connection, Response
 from tests.steering.towns import Request
 
@@ -195,7 +196,7 @@ def canary_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @asynccontextmanager
 async def peer(town: Town, source: str = LOCAL) -> AsyncIterator[Peer]:
     tls = ssl.create_default_context(cafile=town.edge.folder / "ca.pem")
-    async with await Connection.open(town.edge.port, source, tls, WWW) as connection:
+    async with await Connection.open(town.edge.port(), source, tls, WWW) as connection:
         yield Peer(connection)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.kit.edge import Tree, free_port
 from tests.kit.processes import connections_to, is_stopped
 from tests.kit.waiting import until
 from tests.scenarios.echoing import echoing, websockets
-from tests.scenarios.town import Town, Tree, configuration, free_port, over_tls, town
+from tests.scenarios.town import Town, configuration, over_tls, town
 from tests.scenarios.traffic import LOCAL, Connection, Load
 
 WORKERS = 2
@@ -58,7 +59,7 @@ class Place:
 
     def said(self, event: str) -> int:
         """How often the edge's log has this event."""
-        lines = self.edge.log.read_text().splitlines()
+        lines = self.edge.log.splitlines()
         return sum(json.loads(line)["event"] == event for line in lines if line.startswith("{"))
 
 
@@ -90,7 +91,7 @@ async def test_reloads_under_load_fail_nothing_drop_nothing_and_forget_nothing(t
         await edge.api("/overrides", "POST", kind="drain", target={"node": "akl-2"}, reason="kept")
         await edge.api("/groups/website/weights", "PUT", weights={"wellington": 30, "auckland": 70}, reason="kept")
         overrides = await edge.api("/overrides")
-        async with echoing(sockets), websockets(edge.port, 100) as open_sockets, Load(edge.port, rate=500) as load:
+        async with echoing(sockets), websockets(edge.port(), 100) as open_sockets, Load(edge.port(), rate=500) as load:
             place.origins["wlg-2"].kill()
             ejected = await edge.wait_for_node("wlg-2", "ejected")
             await load.wait_for(200)
@@ -145,7 +146,7 @@ async def test_hostnames_routes_and_weights_hold_at_once(place: Place) -> None:
     service["hostnames"] = ["new.agency.example"]
     service["routes"] = [{"path": "/only", "pool": "web"}]
     place.tree["groups"]["website"]["weights"] = {"wellington": 0, "auckland": 100}
-    async with await Connection.open(edge.port) as connection:
+    async with await Connection.open(edge.port()) as connection:
         assert (await connection.ask()).status == 200
         await place.reload()
         assert (await connection.ask()).error == "no_such_host"
@@ -156,7 +157,7 @@ async def test_hostnames_routes_and_weights_hold_at_once(place: Place) -> None:
 
 async def test_connections_to_nodes_that_stay_are_kept(place: Place) -> None:
     origin = place.origins["wlg-1"]
-    async with Load(place.edge.port) as load:
+    async with Load(place.edge.port()) as load:
         await load.wait_for(200)
         before = set(connections_to(origin.port))
         place.remove("auckland", "akl-1")
@@ -249,7 +250,7 @@ async def test_whoever_starts_later_has_the_new_configuration(with_workers: Plac
 async def test_a_worker_that_does_not_answer_holds_all_back(with_workers: Place) -> None:
     place = with_workers
     edge = place.edge
-    async with await Connection.open(edge.port) as connection:
+    async with await Connection.open(edge.port()) as connection:
         await connection.ask()
         holder = edge.holder(connection)
         victim = next(pid for pid in edge.workers if pid != holder)
@@ -273,7 +274,7 @@ async def test_other_certificates_are_shown_and_open_connections_live_on(tmp_pat
     trust = over_tls(tree, tmp_path)
     with town(tmp_path, tree) as found:
         place = Place(found, tree)
-        async with await Connection.open(place.edge.port, tls=trust.client) as connection:
+        async with await Connection.open(place.edge.port(), tls=trust.client) as connection:
             assert (await connection.ask()).status == 200
             for suffix in ("pem", "key"):
                 (tmp_path / f"www.{suffix}").rename(tmp_path / f"other.{suffix}")
@@ -283,14 +284,14 @@ async def test_other_certificates_are_shown_and_open_connections_live_on(tmp_pat
             shown = await place.edge.api("/certificates")
             assert [Path(each["file"]).name for each in shown["items"]] == ["other.pem"]
             for _ in range(20):
-                async with await Connection.open(place.edge.port, tls=trust.client) as another:
+                async with await Connection.open(place.edge.port(), tls=trust.client) as another:
                     assert (await another.ask()).status == 200
 
 
 async def test_a_request_under_way_ends_at_the_node_that_has_left(place: Place) -> None:
     edge = place.edge
     tree = place.tree
-    async with await Connection.open(edge.port) as connection:
+    async with await Connection.open(edge.port()) as connection:
         connection.send("/slow?s=1")
         await until(lambda: any(connections_to(origin.port) for origin in place.origins.values()), "it is at a node")
         for datacentre in ("wellington", "auckland"):

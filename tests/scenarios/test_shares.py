@@ -17,7 +17,8 @@ from steer.config import load
 from steer.steering.choose import Load, choose
 from steer.steering.model import Dice, Snapshot, Topology, Verdict
 from steer.steering.tables import Tables
-from tests.scenarios.town import Town, Tree, configuration, town
+from tests.kit.edge import Tree
+from tests.scenarios.town import Town, configuration, town
 from tests.scenarios.traffic import Connection
 from tests.steering.towns import Request
 
@@ -77,7 +78,7 @@ async def test_over_sockets_the_split_is_as_near_as_chance_allows(place: tuple[T
         return Counter(answer.datacentre for answer in answers)
 
     connections = [*(await town.edge.connect_to_each_worker()).values()]
-    connections += [await Connection.open(town.edge.port) for _ in range(clients - len(connections))]
+    connections += [await Connection.open(town.edge.port()) for _ in range(clients - len(connections))]
     counts = await asyncio.gather(*map(ask, connections))
     for connection in connections:
         await connection.close()

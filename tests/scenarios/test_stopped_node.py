@@ -17,7 +17,7 @@ async def test_a_stopped_node_costs_a_second_and_no_request(tmp_path: Path, opti
     tree = configuration()
     tree["pools"]["web"] |= {"timeouts": {"response_head": "1s"}, "retries": {"on_timeout": True}}
     with town(tmp_path, tree, *options) as place:
-        async with Load(place.edge.port) as load:
+        async with Load(place.edge.port()) as load:
             await load.wait_for(200)
             place.origins[NODE].stop()
             await place.edge.wait_for_node(NODE, "ejected")

@@ -16,10 +16,11 @@ from typing import cast
 import pytest
 import yaml
 
+from tests.kit.edge import Tree, free_port
 from tests.kit.processes import children, is_alive
 from tests.kit.waiting import until, wait_until
 from tests.scenarios.echoing import echoing, websockets
-from tests.scenarios.town import Edge, Town, Tree, configuration, free_port, town
+from tests.scenarios.town import Edge, Town, configuration, town
 from tests.scenarios.traffic import LOCAL, Connection, Load, ask_once
 
 WORKERS = 2
@@ -45,12 +46,12 @@ class Adopted:
 
 def started(edge: Edge) -> int:
     """How many new versions were started."""
-    return len(re.findall(r"started a new version as process \d+", edge.log.read_text()))
+    return len(re.findall(r"started a new version as process \d+", edge.log))
 
 
 def newest(edge: Edge) -> int:
     """The last one's process id."""
-    return int(re.findall(r"started a new version as process (\d+)", edge.log.read_text())[-1])
+    return int(re.findall(r"started a new version as process (\d+)", edge.log)[-1])
 
 
 async def begin(edge: Edge) -> int:
@@ -63,9 +64,9 @@ async def begin(edge: Edge) -> int:
 
 async def upgrade(edge: Edge) -> subprocess.Popen[bytes]:
     """Until the new version serves: it is the edge's process then. The old one, which drains."""
-    before = edge.log.read_text().splitlines().count("ready")
+    before = edge.log.splitlines().count("ready")
     pid = await begin(edge)
-    await until(lambda: edge.log.read_text().splitlines().count("ready") > before, "it is ready", START)
+    await until(lambda: edge.log.splitlines().count("ready") > before, "it is ready", START)
     old, edge.process = edge.process, cast("subprocess.Popen[bytes]", Adopted(pid))
     return old
 
@@ -113,8 +114,8 @@ async def test_an_upgrade_under_load_fails_nothing_drops_nothing_and_forgets_not
         before = await edge.api("/overrides")
         async with (
             echoing(sockets),
-            websockets(edge.port, 100) as open_sockets,
-            Load(edge.port, rate=500, keeps=keeps) as load,
+            websockets(edge.port(), 100) as open_sockets,
+            Load(edge.port(), rate=500, keeps=keeps) as load,
         ):
             place.origins["wlg-2"].kill()
             ejected = await edge.wait_for_node("wlg-2", "ejected")
@@ -137,7 +138,7 @@ async def test_websockets_of_the_old_version_live_until_its_drain_ends(tmp_path:
     tree["pools"]["web"]["nodes"] = {"wellington": [{"name": "ws-1", "address": f"http://{LOCAL}:{sockets}"}]}
     tree["groups"]["website"]["weights"] = {"wellington": 1, "auckland": 0}
     with upgradable(tmp_path, tree, own=("ws-1",)) as place:
-        async with echoing(sockets), websockets(place.edge.port, 5) as open_sockets:
+        async with echoing(sockets), websockets(place.edge.port(), 5) as open_sockets:
             began = time.monotonic()
             old = await upgrade(place.edge)
             assert await open_sockets.broken() == []
@@ -173,13 +174,13 @@ async def test_a_new_version_that_cannot_start_leaves_the_old_one_as_it_was(tmp_
         edge = place.edge
         workers, control = edge.workers, edge.control
         edge.file.write_text("version: 1\n")
-        async with Load(edge.port) as load:
+        async with Load(edge.port()) as load:
             await begin(edge)
-            await until(lambda: "has ended before it served: going on" in edge.log.read_text(), "the old one goes on")
+            await until(lambda: "has ended before it served: going on" in edge.log, "the old one goes on")
             await load.wait_for(50)
         assert load.failures == []
         assert (edge.workers, edge.control) == (workers, control)
-        assert "listeners: is missing" in edge.log.read_text()
+        assert "listeners: is missing" in edge.log
 
 
 async def test_one_that_dies_after_control_was_asked_to_go_gets_the_old_control_back(tmp_path: Path) -> None:
@@ -189,13 +190,11 @@ async def test_one_that_dies_after_control_was_asked_to_go_gets_the_old_control_
         before = await edge.api("/overrides")
         workers, control = edge.workers, edge.control
         os.kill(control, signal.SIGSTOP)
-        async with Load(edge.port) as load:
+        async with Load(edge.port()) as load:
             pid = await begin(edge)
-            await until(
-                lambda: "ending what owns the state" in edge.log.read_text(), "the new workers are ready", START
-            )
+            await until(lambda: "ending what owns the state" in edge.log, "the new workers are ready", START)
             os.kill(pid, signal.SIGKILL)
-            await until(lambda: "has ended before it served: going on" in edge.log.read_text(), "the old one goes on")
+            await until(lambda: "has ended before it served: going on" in edge.log, "the old one goes on")
             os.kill(control, signal.SIGCONT)
             await until(lambda: edge.has_other_control(control), "another control process")
             await edge.wait_for_workers(WORKERS)
@@ -212,7 +211,7 @@ async def test_sigterm_while_the_new_version_starts_leaves_the_sockets_to_it(tmp
         pid = await begin(edge)
         old = edge.process
         old.terminate()
-        await until(lambda: edge.log.read_text().splitlines().count("ready") == 2, "the new one is ready", START)
+        await until(lambda: edge.log.splitlines().count("ready") == 2, "the new one is ready", START)
         edge.process = cast("subprocess.Popen[bytes]", Adopted(pid))
         await ends(old)
         assert {(await edge.ask()).status for _ in range(20)} == {200}

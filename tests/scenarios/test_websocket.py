@@ -56,7 +56,7 @@ async def visiting(lone: Lone) -> AsyncIterator[Place]:
     app = web.Application()
     app[CLOSES] = []
     app.router.add_get("/socket", echo)
-    async with serving(app, lone.node), browser(lone.edge.port, lone.tls) as session:
+    async with serving(app, lone.node), browser(lone.edge.port(), lone.tls) as session:
         yield Place(lone.edge, session, app[CLOSES])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import ssl
@@ -19,29 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from steer.demo.certificates import Authority
-from steer.demo.ports import Ports
-from tests.kit.processes import children, holders, is_alive
+from tests.kit.edge import EdgeProcess, Tree, bind, free_port
+from tests.kit.processes import children, holders
 from tests.kit.waiting import wait_until
 from tests.scenarios.traffic import HOST, LOCAL, Connection, Response, ask_once
 
-Tree = dict[str, Any]
-
-PORTS = Ports()
-FIRST_PORT = 21_000 + os.getpid() * 61 % 9_000
-"""Somewhere else for each run, so that two at once seldom meet."""
-
-START = 20.0
-"""Seconds that an edge may take to be ready: five Python processes on one busy core."""
-
 PINNED = "stack-dr.cwp.example"
 HOSTNAMES = (HOST, "stack.cwp.example", PINNED)
-
-
-def free_port() -> int:
-    return PORTS.near(FIRST_PORT)
 
 
 def configuration(workers: int = 4, **nodes: tuple[str, ...]) -> Tree:
@@ -61,8 +45,8 @@ def configuration(workers: int = 4, **nodes: tuple[str, ...]) -> Tree:
             "drain": "10s",
             "log": {"access": "access.log"},
         },
-        "listeners": [{"name": "http", "bind": f"{LOCAL}:{free_port()}"}],
-        "admin": {"bind": f"{LOCAL}:{free_port()}", "tokens": "tokens.yaml"},
+        "listeners": [{"name": "http", "bind": bind()}],
+        "admin": {"bind": bind(), "tokens": "tokens.yaml"},
         "datacentres": {"wellington": {"id": 1}, "auckland": {"id": 2}},
         "pools": {"web": {"nodes": placed}},
         "groups": {"website": {"mode": "active-active", "weights": {"wellington": 50, "auckland": 50}}},
@@ -139,29 +123,8 @@ class Entry:
         return bool(self.fields["retries"])
 
 
-class Edge:
-    """`steer run` in a folder of its own."""
-
-    def __init__(self, folder: Path, tree: Tree, *options: str) -> None:
-        self.folder = folder
-        self.port = int(tree["listeners"][0]["bind"].rpartition(":")[2])
-        self.admin = int(tree["admin"]["bind"].rpartition(":")[2])
-        self.file = folder / "steer.yaml"
-        self.file.write_text(yaml.safe_dump(tree, sort_keys=False))
-        self._command = [sys.executable, "-m", "steer", "run", str(self.file), *options]
-        self.start()
-
-    def start(self) -> None:
-        self.log = self.folder / "edge.log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT)
-
-    def wait_until_ready(self) -> None:
-        def is_ready() -> bool:
-            assert self.process.poll() is None, self.log.read_text()
-            return b"ready" in self.log.read_bytes().splitlines()
-
-        wait_until(is_ready, "the edge is ready", within=START)
+class Edge(EdgeProcess):
+    """One that tests ask while other tasks run."""
 
     # Its processes.
 
@@ -182,13 +145,13 @@ class Edge:
 
     def holder(self, connection: Connection) -> int:
         """The worker that this connection belongs to."""
-        return holders(self.port, self.workers)[connection.port]
+        return holders(self.port(), self.workers)[connection.port]
 
     async def connect_to_each_worker(self) -> dict[int, Connection]:
         """Process id of the worker -> a connection that it has."""
         found: dict[int, Connection] = {}
         for _ in range(200):
-            connection = await Connection.open(self.port)
+            connection = await Connection.open(self.port())
             await connection.ask("/.steer/health")
             if found.setdefault(self.holder(connection), connection) is not connection:
                 await connection.close()
@@ -196,26 +159,10 @@ class Edge:
                 return found
         raise AssertionError(f"200 connections, all for {list(found)} of {self.workers}")
 
-    def terminate(self) -> None:
-        self.process.terminate()
-
-    def kill(self) -> None:
-        """The supervisor and its children, at once."""
-        for pid in [self.process.pid, *children(self.process.pid)]:
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-
-    def end(self) -> None:
-        """However it is, nothing of it is left."""
-        pids = list(children(self.process.pid))
-        if self.process.poll() is None:
-            self.kill()
-        wait_until(lambda: not any(map(is_alive, pids)), "the edge's processes are gone")
-
     # What it says.
 
     async def ask(self, path: str = "/", host: str = HOST, source: str = LOCAL) -> Response:
-        return await ask_once(self.port, path, host, source)
+        return await ask_once(self.port(), path, host, source)
 
     async def wait_for_answer(self, is_right: Callable[[Response], bool]) -> None:
         """Ask until the answer is right."""
@@ -229,11 +176,10 @@ class Edge:
         return json.loads(response.body)
 
     async def _call(self, path: str, method: str, body: Mapping[str, Any]) -> Response:
-        token = (self.folder / "state" / "local-token").read_text().strip()
-        fields = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connection": "close"}
-        async with await Connection.open(self.admin) as connection:
+        fields = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
+        async with await Connection.open(self.admin_port) as connection:
             content = json.dumps(body).encode() if body else b""
-            return await connection.ask(f"/api/v1{path}", f"{LOCAL}:{self.admin}", method, fields, content)
+            return await connection.ask(f"/api/v1{path}", f"{LOCAL}:{self.admin_port}", method, fields, content)
 
     async def node(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = await self.api(f"/nodes/{name}")
@@ -261,8 +207,8 @@ class Edge:
         """Until control has heard of so many in all, and of all that was seen before them."""
 
         async def counted() -> float:
-            async with await Connection.open(self.admin) as connection:
-                host = f"{LOCAL}:{self.admin}"
+            async with await Connection.open(self.admin_port) as connection:
+                host = f"{LOCAL}:{self.admin_port}"
                 lines = (await connection.ask("/metrics", host, fields={"Connection": "close"})).body.decode()
             return sum(
                 float(line.split()[-1]) for line in lines.splitlines() if line.startswith("steer_requests_total{")
@@ -275,14 +221,12 @@ class Edge:
 
     async def command(self, *arguments: str) -> tuple[int, str, str]:
         """`steer ARGUMENTS` -> exit status, standard output, standard error."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("STEER_")}
-        environment |= {"STEER_ADMIN": f"http://{LOCAL}:{self.admin}", "STEER_STATE": str(self.folder / "state")}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "steer",
             *arguments,
-            env=environment,
+            env=self.for_commands,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -292,8 +236,7 @@ class Edge:
 
     def entries(self) -> list[Entry]:
         """The access log so far, in the order in which the requests ended."""
-        lines = (self.folder / "access.log").read_text().splitlines()
-        return sorted((Entry.read(line) for line in lines), key=lambda entry: entry.ended)
+        return sorted((Entry.read(line) for line in self.access_log), key=lambda entry: entry.ended)
 
 
 @dataclass(frozen=True)

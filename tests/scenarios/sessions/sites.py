@@ -40,13 +40,13 @@ class Site:
         return self.edge
 
     def start(self, workers: int = 0) -> None:
-        self.edge = RunningEdge(self.folder, self.tree, workers)
+        self.edge = RunningEdge(self.folder, self.tree, "--workers", str(workers))
         self.running.wait_until_ready()
 
     def kill(self) -> None:
         """Its edge."""
         if self.edge is not None:
-            self.edge.kill()
+            self.edge.end()
 
     def client(self) -> Redis:
         """Of its door."""
