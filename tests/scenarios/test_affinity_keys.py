@@ -173,15 +173,13 @@ def test_it_outlives_control_and_the_whole_edge_killed(tmp_path: Path) -> None:
     with place_of(tmp_path, tree, workers=2) as place:
         with place.client() as client:
             first = site_of(ask(client, "kept"))
+            log = tmp_path / "state" / "learned.log"
+            wait_until(lambda: log.exists() and first.encode() in log.read_bytes(), "it is on disk")
             pids = children(place.edge.process.pid)
             (control,) = [pid for pid, name in pids.items() if name == "steer control"]
             os.kill(control, signal.SIGKILL)
             assert is_known(client, "kept")
-        log = tmp_path / "state" / "learned.log"
-        wait_until(lambda: log.exists() and first.encode() in log.read_bytes(), "it is on disk")
-        for pid in [place.edge.process.pid, *children(place.edge.process.pid)]:
-            os.kill(pid, signal.SIGKILL)
-        place.edge.process.wait()
+        place.edge.kill()
         with running_edge(tmp_path, tree, 2) as edge:
             place.edge = edge
             with place.client() as client:
