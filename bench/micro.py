@@ -35,10 +35,10 @@ from steer.steering.model import (
     Route,
     Rule,
     Service,
-    Snapshot,
     Topology,
     When,
 )
+from steer.steering.snapshot import Snapshot
 from steer.steering.tables import Tables
 
 BATCHES = 15

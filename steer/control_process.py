@@ -43,7 +43,8 @@ from steer.runtime.tasks import spawn
 from steer.sessions.affinity.shared import SHARED
 from steer.sessions.affinity.spreading import LEARNED
 from steer.sessions.keyfile import RingFile, WatchedRing
-from steer.steering.model import Place, Snapshot, Topology
+from steer.steering.model import Place, Topology
+from steer.steering.snapshot import Snapshot
 from steer.steering.wire import observation_from_wire, to_wire
 from steer.store_parameters import has_seals
 from steer.store_process import STATUS, STORE

@@ -32,7 +32,8 @@ from steer.runtime.door import Door
 from steer.runtime.tasks import spawn
 from steer.sessions.affinity import spreading
 from steer.sessions.keyfile import WatchedRing
-from steer.steering.model import Observation, Snapshot, Topology
+from steer.steering.model import Observation, Topology
+from steer.steering.snapshot import Snapshot
 from steer.steering.wire import from_wire, observation_to_wire
 
 logger = logging.getLogger("steer.worker")

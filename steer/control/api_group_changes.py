@@ -14,7 +14,8 @@ from steer.control.api_input import body_of, require_known
 from steer.control.api_state import find_group, group_etag
 from steer.control.shares import current_weights
 from steer.control.tokens import Role
-from steer.steering.model import Group, GroupStatus
+from steer.steering.model import Group
+from steer.steering.snapshot import GroupStatus
 
 
 async def set_weights(call: Call) -> web.Response:

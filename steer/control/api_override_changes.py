@@ -15,7 +15,7 @@ from steer.control.asking import fits_kind
 from steer.control.problems import ApiProblem, not_found
 from steer.control.tokens import Role
 from steer.errors import Unacceptable
-from steer.steering.model import DatacentreStatus, GroupStatus, NodeStatus
+from steer.steering.snapshot import DatacentreStatus, GroupStatus, NodeStatus
 
 
 def overrides_etag(call: Call) -> str:

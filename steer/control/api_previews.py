@@ -30,7 +30,7 @@ from steer.control.moments import moment
 from steer.control.previews import Preview
 from steer.control.rehearsal import Rehearsal, rehearse
 from steer.control.tokens import Role
-from steer.steering.model import GroupStatus
+from steer.steering.snapshot import GroupStatus
 
 View = dict[str, Any]
 

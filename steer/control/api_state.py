@@ -13,7 +13,8 @@ from steer.control.api_input import address_of, header_of
 from steer.control.moments import moment
 from steer.control.problems import ApiProblem, not_found
 from steer.control.shares import current_weights
-from steer.steering.model import Group, GroupStatus, Node, Snapshot
+from steer.steering.model import Group, Node
+from steer.steering.snapshot import GroupStatus, Snapshot
 
 T = TypeVar("T")
 

@@ -12,8 +12,9 @@ from difflib import get_close_matches
 
 from steer.control.overrides import Book, Kind, Override
 from steer.errors import Unacceptable
-from steer.steering.model import DatacentreState, Group, GroupMode, NodeState, NodeStatus, Snapshot, Topology
+from steer.steering.model import Group, GroupMode, Topology
 from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP, PLAIN_NODE
+from steer.steering.snapshot import DatacentreState, NodeState, NodeStatus, Snapshot
 
 LARGEST_WEIGHT = 1e9
 """So that sums and products of weights stay exact enough; any proportion that makes sense fits far below."""

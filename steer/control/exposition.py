@@ -17,7 +17,7 @@ from steer.control.session_metrics import session_metrics
 from steer.control.shares import shares
 from steer.control.views_groups import datacentre_state, position
 from steer.steering.automatic import HOLD, MOST_PER_DAY, PENALTY
-from steer.steering.model import DatacentreState, NodeState, NodeStatus
+from steer.steering.snapshot import DatacentreState, NodeState, NodeStatus
 from steer.steering.standby import STANDBY, cold_nodes, is_standby
 
 HELD = (HOLD, PENALTY, MOST_PER_DAY)

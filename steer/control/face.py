@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol
 from steer.clock import Clock
 from steer.control.groups import GroupReport
 from steer.control.overrides import Override
-from steer.steering.model import Snapshot, Topology
+from steer.steering.model import Topology
 from steer.steering.safety import Verdicts
+from steer.steering.snapshot import Snapshot
 
 Kind = Literal["drain", "eject", "restore", "hold"]
 

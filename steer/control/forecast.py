@@ -12,10 +12,11 @@ from typing import Any
 from steer.control.live import Live
 from steer.control.rehearsal import Rehearsal
 from steer.control.shares import NO_WORKER
-from steer.steering.model import Node, Snapshot, Topology
+from steer.steering.model import Node, Topology
 from steer.steering.plan import PLAIN_NODE, is_available
 from steer.steering.preview import Movement, replay
 from steer.steering.samples import Sample
+from steer.steering.snapshot import Snapshot
 from steer.steering.tables import Tables
 
 View = dict[str, Any]

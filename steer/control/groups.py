@@ -15,9 +15,10 @@ from steer.steering.clients import ClientsLeft, stay_of
 from steer.steering.datacentres import DatacentreChange, DatacentreLedger
 from steer.steering.groups import Happening, Record, Records, Scene
 from steer.steering.isolation import LOOK_BACK
-from steer.steering.model import DatacentreState, Group, GroupMode, GroupStatus, Snapshot, Topology
+from steer.steering.model import Group, GroupMode, Topology
 from steer.steering.positions import Moment, Stage
 from steer.steering.safety import can_take_all
+from steer.steering.snapshot import DatacentreState, GroupStatus, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from steer.control.standing import Standing
 from steer.control.state_file import Kept
 from steer.steering.ejection import Changes
 from steer.steering.groups import Record
-from steer.steering.model import Dice, Snapshot, Topology
+from steer.steering.model import Dice, Topology
+from steer.steering.snapshot import Snapshot
 
 
 class InForce:

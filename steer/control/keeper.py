@@ -25,9 +25,10 @@ from steer.steering.choose import Load
 from steer.steering.conditions import Locate, nowhere
 from steer.steering.explain import explain
 from steer.steering.explain_node import explain_node
-from steer.steering.model import Dice, NodeState, Observation, Snapshot, Topology
+from steer.steering.model import Dice, Observation, Topology
 from steer.steering.plan import PLAIN_NODE
 from steer.steering.preview import without_ramps
+from steer.steering.snapshot import NodeState, Snapshot
 from steer.steering.standby import COLD, STANDBY, cold_nodes, is_standby
 from steer.steering.tables import Tables
 

@@ -15,7 +15,8 @@ from steer.control.counts import Counts, Gauges, Overload
 from steer.control.histogram import Histogram
 from steer.control.live import Live
 from steer.control.samples import Samples
-from steer.steering.model import NodeState, Outcome, Snapshot, Topology
+from steer.steering.model import Outcome, Topology
+from steer.steering.snapshot import NodeState, Snapshot
 from steer.steering.standby import cold_nodes
 
 PHASES = ("connect", "response_head")

@@ -15,9 +15,10 @@ from steer.steering import groups, positions
 from steer.steering.automatic import HOLD
 from steer.steering.clients import stay_of
 from steer.steering.groups import Record
-from steer.steering.model import Group, Snapshot, Topology
+from steer.steering.model import Group, Topology
 from steer.steering.positions import Moment, Position, Stage
 from steer.steering.safety import can_take_all
+from steer.steering.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

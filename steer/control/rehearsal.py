@@ -15,10 +15,11 @@ from steer.control.asking import groups_of
 from steer.control.face import KeeperFace
 from steer.control.overrides import Override
 from steer.errors import Refused
-from steer.steering.model import Group, Snapshot
+from steer.steering.model import Group
 from steer.steering.plan import PLAIN_GROUP
 from steer.steering.reach import position
 from steer.steering.safety import Verdicts
+from steer.steering.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

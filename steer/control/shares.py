@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from steer.steering.model import Group, GroupStatus, Snapshot, Topology
+from steer.steering.model import Group, Topology
 from steer.steering.preparation import prepare
+from steer.steering.snapshot import GroupStatus, Snapshot
 
 NO_WORKER = -1
 """Trials are granted to workers; nobody here takes one."""

@@ -20,18 +20,10 @@ from steer.steering.datacentres import DatacentreChange, DatacentreLedger, stand
 from steer.steering.ejection import Change, Changes, Ledger
 from steer.steering.groups import Record
 from steer.steering.isolation import Isolation, is_most_unreached
-from steer.steering.model import (
-    DatacentreState,
-    Dice,
-    Group,
-    GroupStatus,
-    NodeState,
-    NodeStatus,
-    Snapshot,
-    Topology,
-)
+from steer.steering.model import Dice, Group, Topology
 from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP, PLAIN_NODE
 from steer.steering.positions import Moment
+from steer.steering.snapshot import DatacentreState, GroupStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.standby import cold_nodes
 
 View = tuple[dict[str, NodeStatus], dict[str, GroupStatus]]

@@ -16,17 +16,8 @@ from steer.control.moments import moment
 from steer.control.overrides import Override
 from steer.control.shares import current_weights, shares
 from steer.control.views_groups import datacentre_state, group_status, position, tail
-from steer.steering.model import (
-    DatacentreStatus,
-    Group,
-    Node,
-    NodeState,
-    NodeStatus,
-    Pool,
-    Rule,
-    Service,
-    Snapshot,
-)
+from steer.steering.model import Group, Node, Pool, Rule, Service
+from steer.steering.snapshot import DatacentreStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.standby import STANDBY, cold_nodes, is_standby
 
 View = dict[str, Any]

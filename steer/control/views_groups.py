@@ -8,7 +8,8 @@ from steer.control.context import AdminContext
 from steer.control.groups import GroupReport
 from steer.control.moments import moment
 from steer.steering.automatic import HOLD, PENALTY
-from steer.steering.model import DatacentreState, DatacentreStatus, Group, GroupMode, GroupStatus, Snapshot
+from steer.steering.model import Group, GroupMode
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, Snapshot
 from steer.steering.standby import STANDBY, is_cold
 
 View = dict[str, Any]

@@ -12,9 +12,9 @@ from steer.control.overrides import Book, Kind, Override
 from steer.errors import Unacceptable
 from steer.steering import groups
 from steer.steering.groups import Record
-from steer.steering.model import DatacentreState
 from steer.steering.positions import Moment
 from steer.steering.safety import Verdicts, keeps_pause, rules_for_change, rules_for_move
+from steer.steering.snapshot import DatacentreState
 
 NONE_RELEASED: Mapping[str, Record] = {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from steer.clock import Clock
-from steer.steering.model import DatacentreState, Snapshot
+from steer.steering.snapshot import DatacentreState, Snapshot
 
 MOST_CLIENTS = 65_536
 """Counted for each datacentre of a group: 8 MiB. The count-down of more shows this many."""

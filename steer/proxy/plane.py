@@ -44,7 +44,8 @@ from steer.proxy.upstream.announcing import new_pool
 from steer.proxy.upstream.budget import Budget
 from steer.proxy.upstream.connection import UpstreamConnection
 from steer.steering.choose import Load
-from steer.steering.model import Dice, Node, Observation, Outcome, Snapshot, Topology, Verdict
+from steer.steering.model import Dice, Node, Observation, Outcome, Topology, Verdict
+from steer.steering.snapshot import Snapshot
 from steer.steering.tables import Tables
 
 logger = logging.getLogger("steer.proxy")

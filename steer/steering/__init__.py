@@ -19,7 +19,7 @@ A node that is *held* is ejected or probing, but the last of its pool: still tri
 (`positions.py`: home, leaving, away, returning); when it does so by itself (`automatic.py`), what holds it
 (`penalty.py`), who is left behind (`clients.py`), which nodes are expected to be down (`standby.py`).
 
-**snapshot**: what the ledgers say at one moment, numbered and immutable, sent to every worker (`wire.py`).
+**snapshot** (`snapshot.py`): what the ledgers say at one moment, numbered and immutable; `wire.py` is how it is sent.
 
 **tables** (`tables.py`, `plan.py`, `preparation.py`, `hosts.py`): the snapshot prepared by a worker, so that a request
 costs a few look-ups: where the group may go by its mode and position (`reach.py`), how datacentres share what comes

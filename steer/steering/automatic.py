@@ -16,8 +16,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from steer.steering.model import DatacentreState, Group, GroupMode
+from steer.steering.model import Group, GroupMode
 from steer.steering.positions import Position, Stage, home_of
+from steer.steering.snapshot import DatacentreState
 
 HOLD, PENALTY, MOST_PER_DAY = "hold", "penalty", "most_per_day"
 """The names of what holds a group."""

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steer.steering.model import DatacentreState, DatacentreStatus, Group, NodeStatus, Topology
+from steer.steering.model import Group, Topology
 from steer.steering.plan import PLAIN_NODE, is_available
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeStatus
 from steer.steering.wire import datacentre_from_wire, status_to_wire
 
 

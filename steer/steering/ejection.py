@@ -31,9 +31,10 @@ from steer.steering.detectors import ACTIVE_CHECK, GATEWAY_FAILURES, LIMITED, SE
 from steer.steering.isolation import LOOK_BACK
 from steer.steering.limits import is_another_available, is_last, limit_in_the_way
 from steer.steering.lookout import Lookout, Reading, readings
-from steer.steering.model import Dice, Mode, NodeState, NodeStatus, Observation, Outcome, Topology
+from steer.steering.model import Dice, Mode, Observation, Outcome, Topology
 from steer.steering.moves import Change, move, note
 from steer.steering.records import Evidence, Record, export_record, new_record, restore_record
+from steer.steering.snapshot import NodeState, NodeStatus
 from steer.steering.transitions import Input
 from steer.steering.trials import (
     TRIALS_TO_PASS,

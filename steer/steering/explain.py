@@ -6,9 +6,10 @@ from typing import Any
 
 from steer.steering.choose import Facts, choose
 from steer.steering.lines import plan_for
-from steer.steering.model import NOWHERE, DatacentreState, Dice, Place, Refusal, Verdict
+from steer.steering.model import NOWHERE, Dice, Place, Refusal, Verdict
 from steer.steering.pick import Load
 from steer.steering.plan import PLAIN_GROUP, Part, Plan, Survey
+from steer.steering.snapshot import DatacentreState
 from steer.steering.standby import COLD, STANDBY, is_cold
 from steer.steering.steps import Case, steps
 from steer.steering.tables import Tables

@@ -6,8 +6,9 @@ from typing import Any
 
 from steer.steering.detectors import GATEWAY_FAILURES, SERVER_ERRORS
 from steer.steering.ejection import Ledger
-from steer.steering.model import Mode, NodeState, NodeStatus
+from steer.steering.model import Mode
 from steer.steering.records import Record
+from steer.steering.snapshot import NodeState, NodeStatus
 from steer.steering.trials import TRIALS_TO_PASS
 
 Plain = dict[str, Any]

@@ -13,9 +13,10 @@ from typing import Any
 
 from steer.steering import automatic, penalty, positions
 from steer.steering.automatic import HOLD, MOST_PER_DAY, NOTHING_SEEN, PENALTY, Due, States, Watch
-from steer.steering.model import DatacentreState, Group, GroupMode, Topology
+from steer.steering.model import Group, GroupMode, Topology
 from steer.steering.penalty import Penalty
 from steer.steering.positions import Moment, Position, Stage
+from steer.steering.snapshot import DatacentreState
 
 
 @dataclass(frozen=True, slots=True)

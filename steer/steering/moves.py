@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from steer.steering.model import NodeState, NodeStatus
 from steer.steering.records import Record
+from steer.steering.snapshot import NodeState, NodeStatus
 from steer.steering.transitions import TRANSITIONS, Input
 
 

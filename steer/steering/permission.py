@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from steer.steering.facts import Facts
 from steer.steering.lines import plan_for
-from steer.steering.model import DatacentreState, Verdict
+from steer.steering.model import Verdict
 from steer.steering.plan import Part, Plan
+from steer.steering.snapshot import DatacentreState
 from steer.steering.tables import Tables
 
 

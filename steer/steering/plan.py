@@ -31,20 +31,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from steer.steering import weights
-from steer.steering.model import (
-    Algorithm,
-    DatacentreState,
-    DatacentreStatus,
-    GroupStatus,
-    HashBy,
-    Node,
-    NodeState,
-    NodeStatus,
-    Pool,
-    Snapshot,
-    Verdict,
-)
+from steer.steering.model import Algorithm, HashBy, Node, Pool, Verdict
 from steer.steering.rules import PreparedRule
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus, Snapshot
 
 PLAIN_NODE = NodeStatus()
 PLAIN_DATACENTRE = DatacentreStatus()

@@ -11,17 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from steer.steering import weights
-from steer.steering.model import (
-    DatacentreState,
-    DatacentreStatus,
-    Group,
-    GroupMode,
-    Node,
-    NodeState,
-    NodeStatus,
-    Pool,
-    Snapshot,
-)
+from steer.steering.model import Group, GroupMode, Node, Pool
 from steer.steering.plan import (
     PLAIN_DATACENTRE,
     PLAIN_GROUP,
@@ -40,6 +30,7 @@ from steer.steering.plan import (
 )
 from steer.steering.reach import Way, position, reach, rule_base
 from steer.steering.rules import PreparedRule
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.splitting import Splitter
 
 

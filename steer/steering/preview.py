@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 
 from steer.steering.hosts import HostEntry
 from steer.steering.lines import in_line
-from steer.steering.model import Bound, OnLoss, Place, Snapshot
+from steer.steering.model import Bound, OnLoss, Place
 from steer.steering.pick import Load
 from steer.steering.plan import Plan
 from steer.steering.samples import Sample
+from steer.steering.snapshot import Snapshot
 from steer.steering.staying import choose_where_bound
 from steer.steering.tables import Tables
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from steer.steering.model import Group, GroupMode, GroupStatus, Rule
+from steer.steering.model import Group, GroupMode, Rule
+from steer.steering.snapshot import GroupStatus
 
 
 class Way(StrEnum):

@@ -10,8 +10,9 @@ from typing import Any
 
 from steer.steering.detectors import COUNTS_LAG, Runs
 from steer.steering.lookout import Track
-from steer.steering.model import Node, NodeState, NodeStatus, Observation, Outcome, Pool
+from steer.steering.model import Node, Observation, Outcome, Pool
 from steer.steering.plan import is_available
+from steer.steering.snapshot import NodeState, NodeStatus
 from steer.steering.wire import status_from_wire, status_to_wire
 
 # What a person reads in `explain`; more would not tell more.

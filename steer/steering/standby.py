@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from steer.steering.model import Group, GroupStatus, NodeState, NodeStatus, Topology
+from steer.steering.model import Group, Topology
 from steer.steering.plan import PLAIN_GROUP, PLAIN_NODE
+from steer.steering.snapshot import GroupStatus, NodeState, NodeStatus
 
 STANDBY = "standby"
 """What people are shown in place of the state of a node or a datacentre that is expected to be down."""

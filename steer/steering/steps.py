@@ -12,10 +12,11 @@ from typing import Any
 
 from steer.steering.facts import Facts
 from steer.steering.lines import is_nowhere, lacks_location, near_first
-from steer.steering.model import Bound, DatacentreState, Group, GroupMode, GroupStatus, OnLoss, Refusal, Verdict
+from steer.steering.model import Bound, Group, GroupMode, OnLoss, Refusal, Verdict
 from steer.steering.plan import PLAIN_GROUP, Branch, Part, Plan
 from steer.steering.reach import position
 from steer.steering.rules import PreparedRule
+from steer.steering.snapshot import DatacentreState, GroupStatus
 from steer.steering.tables import Tables
 
 Plain = dict[str, Any]

@@ -7,10 +7,11 @@ are kept), and calls `refresh` each 100 ms while `due`, because a ramp moves wit
 from __future__ import annotations
 
 from steer.steering.hosts import HostEntry, PinnedTo, prepare_hosts, prepare_services
-from steer.steering.model import Snapshot, Topology
+from steer.steering.model import Topology
 from steer.steering.plan import NodeSet, Plan, places
 from steer.steering.preparation import prepare
 from steer.steering.rules import prepare_rules
+from steer.steering.snapshot import Snapshot
 
 __all__ = ["HostEntry", "NodeSet", "PinnedTo", "Plan", "Tables"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from steer.steering.model import NodeState
+from steer.steering.snapshot import NodeState
 
 
 class Input(StrEnum):

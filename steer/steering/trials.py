@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from steer.steering.model import Mode, NodeState, Observation, Outcome
+from steer.steering.model import Mode, Observation, Outcome
 from steer.steering.records import Record
+from steer.steering.snapshot import NodeState
 
 TRIALS_TO_PASS = 3
 

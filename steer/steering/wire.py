@@ -9,16 +9,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from steer.steering.model import (
-    DatacentreState,
-    DatacentreStatus,
-    GroupStatus,
-    NodeState,
-    NodeStatus,
-    Observation,
-    Outcome,
-    Snapshot,
-)
+from steer.steering.model import Observation, Outcome
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus, Snapshot
 
 Plain = dict[str, Any]
 

@@ -13,22 +13,8 @@ from steer.control.events import Event, Events
 from steer.control.keeper import Keeper
 from steer.control.overrides import Override
 from steer.control.state_file import StateFile
-from steer.steering.model import (
-    DatacentreState,
-    DatacentreStatus,
-    Group,
-    GroupStatus,
-    Node,
-    NodeStatus,
-    Observation,
-    Outcome,
-    Pinned,
-    Pool,
-    Route,
-    Service,
-    Snapshot,
-    Topology,
-)
+from steer.steering.model import Group, Node, Observation, Outcome, Pinned, Pool, Route, Service, Topology
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeStatus, Snapshot
 from tests.kit.clock import ManualClock
 
 WEIGHTS = {"wellington": 50.0, "auckland": 50.0}

@@ -8,8 +8,9 @@ import pytest
 from steer.control.forecast import forecast
 from steer.control.metrics import Totals
 from steer.control.rehearsal import Rehearsal
-from steer.steering.model import GroupStatus, NodeState, NodeStatus, Snapshot, Topology
+from steer.steering.model import Topology
 from steer.steering.samples import Sample
+from steer.steering.snapshot import GroupStatus, NodeState, NodeStatus, Snapshot
 from tests.kit.admin import topology
 from tests.kit.clock import ManualClock
 from tests.kit.samples import clients, tell

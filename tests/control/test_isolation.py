@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from steer.control.keeper import Keeper
-from steer.steering.model import FailoverRules, GroupMode, NodeState
+from steer.steering.model import FailoverRules, GroupMode
+from steer.steering.snapshot import NodeState
 from tests.control.keeping import Desk, desk, topology
 from tests.kit.clock import ManualClock
 

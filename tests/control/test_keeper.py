@@ -11,7 +11,8 @@ import pytest
 
 from steer.control.state_file import NAME, NotKept
 from steer.errors import Refused, Unacceptable
-from steer.steering.model import DatacentreState, NodeState, Observation, Outcome
+from steer.steering.model import Observation, Outcome
+from steer.steering.snapshot import DatacentreState, NodeState
 from tests.control.keeping import Desk, desk, topology
 
 

@@ -9,7 +9,7 @@ import pytest
 from steer.control.histogram import Histogram
 from steer.control.metrics import Totals
 from steer.steering.latencies import BOUNDS, BUCKETS
-from steer.steering.model import NodeState, NodeStatus, Snapshot
+from steer.steering.snapshot import NodeState, NodeStatus, Snapshot
 from tests.kit.admin import topology
 from tests.kit.clock import ManualClock
 

@@ -11,18 +11,8 @@ import pytest
 
 from steer.control.groups import GroupReport, Stay
 from steer.errors import Refused, Unacceptable
-from steer.steering.model import (
-    Affinity,
-    DatacentreState,
-    DatacentreStatus,
-    FailbackRules,
-    FailoverRules,
-    GroupMode,
-    NodeState,
-    Rule,
-    Topology,
-    When,
-)
+from steer.steering.model import Affinity, FailbackRules, FailoverRules, GroupMode, Rule, Topology, When
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeState
 from tests.control.keeping import Desk, desk, topology
 from tests.kit.clock import ManualClock
 

@@ -11,7 +11,8 @@ import pytest
 
 from steer.control.api_bodies import PreviewRequest
 from steer.control.rehearsal import Rehearsal, rehearse
-from steer.steering.model import DatacentreState, DatacentreStatus, Snapshot, Topology
+from steer.steering.model import Topology
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, Snapshot
 from tests.control.keeping import Desk, desk, topology
 
 

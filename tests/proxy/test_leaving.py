@@ -4,7 +4,7 @@ import pytest
 
 from steer.proxy import leaving as module
 from steer.proxy.leaving import Leaving
-from steer.steering.model import DatacentreState, DatacentreStatus, GroupStatus, Snapshot
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, Snapshot
 from tests.kit.clock import ManualClock
 
 DRAINING = {"wellington": DatacentreStatus(DatacentreState.DRAINING)}

@@ -20,19 +20,8 @@ from steer.proxy.plane import DataPlane
 from steer.proxy.proxy_protocol import Version
 from steer.proxy.settings import Limits, ListenerSettings, NodeAddress, PlaneSettings, PoolSettings, Timeouts
 from steer.proxy.tcp import TcpConnection
-from steer.steering.model import (
-    Group,
-    Node,
-    NodeState,
-    NodeStatus,
-    Observation,
-    Outcome,
-    Pool,
-    Route,
-    Service,
-    Snapshot,
-    Topology,
-)
+from steer.steering.model import Group, Node, Observation, Outcome, Pool, Route, Service, Topology
+from steer.steering.snapshot import NodeState, NodeStatus, Snapshot
 from tests.kit.uv import on_uvloop
 
 PATIENCE = 10.0

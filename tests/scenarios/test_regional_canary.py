@@ -22,7 +22,8 @@ from steer import geography
 from steer.config import Config, load
 from steer.demo.certificates import Authority
 from steer.steering.choose import Load, choose
-from steer.steering.model import GroupStatus, Snapshot, Verdict
+from steer.steering.model import Verdict
+from steer.steering.snapshot import GroupStatus, Snapshot
 from steer.steering.tables import Tables
 from steer.topology import topology
 from tests.kit.edge import Tree, free_port

@@ -15,7 +15,8 @@ import yaml
 from steer import parameters
 from steer.config import load
 from steer.steering.choose import Load, choose
-from steer.steering.model import Dice, Snapshot, Topology, Verdict
+from steer.steering.model import Dice, Topology, Verdict
+from steer.steering.snapshot import Snapshot
 from steer.steering.tables import Tables
 from tests.kit.edge import Tree
 from tests.scenarios.town import Town, configuration, town

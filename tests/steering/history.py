@@ -7,7 +7,8 @@ import random
 
 from steer.steering.datacentres import DatacentreLedger, usable
 from steer.steering.ejection import Change, Ledger
-from steer.steering.model import NodeState, NodeStatus, Observation, Outcome, Topology
+from steer.steering.model import Observation, Outcome, Topology
+from steer.steering.snapshot import NodeState, NodeStatus
 
 WALL_AHEAD = 1_700_000_000.0
 """Wall seconds less monotonic seconds."""

@@ -9,17 +9,9 @@ from steer.steering import groups
 from steer.steering.automatic import HOLD
 from steer.steering.datacentres import DatacentreLedger
 from steer.steering.groups import Happening, Record, Scene
-from steer.steering.model import (
-    Affinity,
-    DatacentreState,
-    FailbackRules,
-    FailoverRules,
-    Group,
-    GroupMode,
-    NodeStatus,
-    Topology,
-)
+from steer.steering.model import Affinity, FailbackRules, FailoverRules, Group, GroupMode, Topology
 from steer.steering.positions import Moment, Position
+from steer.steering.snapshot import DatacentreState, NodeStatus
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, town
 
 FAILOVER = FailoverRules(automatic=True, after=60)

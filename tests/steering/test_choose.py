@@ -7,17 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from steer.steering.choose import Load, choose, choose_next
-from steer.steering.model import (
-    DatacentreStatus,
-    Group,
-    NodeState,
-    NodeStatus,
-    Refusal,
-    Service,
-    Snapshot,
-    Topology,
-    Verdict,
-)
+from steer.steering.model import Group, Refusal, Service, Topology, Verdict
+from steer.steering.snapshot import DatacentreStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.tables import Tables
 from tests.steering.towns import (
     AUCKLAND,

@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steer.steering.choose import Load, choose, choose_next
-from steer.steering.model import (
-    DatacentreState,
-    DatacentreStatus,
-    Node,
-    NodeState,
-    NodeStatus,
-    Refusal,
-    Snapshot,
-    Topology,
-    Verdict,
-)
+from steer.steering.model import Node, Refusal, Topology, Verdict
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeState, NodeStatus, Snapshot
 from tests.steering.towns import AUCKLAND, WELLINGTON, request_for, snapshot, tables_of, town
 
 REFUSALS = {"no_node", "no_node_here", "busy", "not_allowed"}

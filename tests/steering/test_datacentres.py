@@ -5,15 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from steer.steering.datacentres import DatacentreLedger, deciding_pools, lacking, standbys, usable
-from steer.steering.model import (
-    DatacentreState,
-    Group,
-    Node,
-    NodeState,
-    NodeStatus,
-    Pool,
-    Topology,
-)
+from steer.steering.model import Group, Node, Pool, Topology
+from steer.steering.snapshot import DatacentreState, NodeState, NodeStatus
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, town
 
 SERVING, DRAINING, OUT = DatacentreState.SERVING, DatacentreState.DRAINING, DatacentreState.OUT

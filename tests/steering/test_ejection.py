@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from steer.steering.model import Ejection, Mode, NodeState, Observation, Outcome
+from steer.steering.model import Ejection, Mode, Observation, Outcome
+from steer.steering.snapshot import NodeState
 from tests.steering.history import WALL_AHEAD, History
 from tests.steering.towns import town
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer.steering.model import NodeState, Outcome
+from steer.steering.model import Outcome
+from steer.steering.snapshot import NodeState
 from tests.steering.history import History
 from tests.steering.towns import town
 

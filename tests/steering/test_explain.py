@@ -7,20 +7,8 @@ from typing import Any
 
 from steer.steering.choose import Load
 from steer.steering.explain import explain
-from steer.steering.model import (
-    Area,
-    Bound,
-    DatacentreStatus,
-    FieldTest,
-    NodeState,
-    NodeStatus,
-    OnLoss,
-    Place,
-    Rule,
-    Snapshot,
-    Topology,
-    When,
-)
+from steer.steering.model import Area, Bound, FieldTest, OnLoss, Place, Rule, Topology, When
+from steer.steering.snapshot import DatacentreStatus, NodeState, NodeStatus, Snapshot
 from tests.steering.towns import (
     AUCKLAND,
     DRAINING,

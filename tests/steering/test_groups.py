@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from steer.steering import groups, positions
 from steer.steering.automatic import DAY
-from steer.steering.model import DatacentreState, FailbackRules, FailoverRules, GroupMode, Topology
+from steer.steering.model import FailbackRules, FailoverRules, GroupMode, Topology
 from steer.steering.positions import Stage
+from steer.steering.snapshot import DatacentreState
 from tests.steering.moving import Life, passive
 from tests.steering.towns import AUCKLAND, WELLINGTON, town
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from steer.steering.isolation import LOOK_BACK, Isolation, is_most_unreached
-from steer.steering.model import NodeState, Outcome
+from steer.steering.model import Outcome
 from steer.steering.records import UNREACHED
+from steer.steering.snapshot import NodeState
 from tests.steering.history import History
 from tests.steering.towns import town
 

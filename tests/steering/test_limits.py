@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from steer.steering.model import NodeState
+from steer.steering.snapshot import NodeState
 from tests.steering.history import History
 from tests.steering.towns import town
 

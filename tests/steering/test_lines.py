@@ -11,20 +11,8 @@ import pytest
 
 from steer.steering.choose import Load, choose, choose_next
 from steer.steering.lines import plan_for
-from steer.steering.model import (
-    Area,
-    FieldTest,
-    GroupStatus,
-    NodeState,
-    NodeStatus,
-    Place,
-    Refusal,
-    Rule,
-    Snapshot,
-    Topology,
-    Verdict,
-    When,
-)
+from steer.steering.model import Area, FieldTest, Place, Refusal, Rule, Topology, Verdict, When
+from steer.steering.snapshot import GroupStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.tables import Tables
 from tests.steering.towns import (
     AUCKLAND,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from steer.steering.ejection import NOTE_EVERY
 from steer.steering.latencies import BOUNDS, BUCKETS
 from steer.steering.lookout import LOOK_EVERY, SLOW_WINDOW, peers_of, readings
-from steer.steering.model import Ejection, Mode, NodeState, Outcome, PeersRule, ShareRule, SlowRule
+from steer.steering.model import Ejection, Mode, Outcome, PeersRule, ShareRule, SlowRule
+from steer.steering.snapshot import NodeState
 from tests.steering.history import History
 from tests.steering.towns import town
 

@@ -16,23 +16,18 @@ from steer.steering.explain import explain
 from steer.steering.model import (
     NOWHERE,
     Bound,
-    DatacentreState,
-    DatacentreStatus,
     FieldTest,
     GroupMode,
-    GroupStatus,
     Node,
-    NodeState,
-    NodeStatus,
     OnLoss,
     Place,
     Rule,
-    Snapshot,
     Topology,
     Verdict,
     When,
 )
 from steer.steering.permission import may_still_go
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus, Snapshot
 from tests.steering.towns import (
     AUCKLAND,
     WELLINGTON,

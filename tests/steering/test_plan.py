@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from steer.steering.model import NodeState, NodeStatus
 from steer.steering.plan import NodeSet, Plan
+from steer.steering.snapshot import NodeState, NodeStatus
 from tests.steering.towns import AUCKLAND, DRAINING, EJECTED, OUT, WELLINGTON, snapshot, tables_of, town
 
 

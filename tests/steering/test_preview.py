@@ -14,23 +14,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from steer.steering.choose import Load, choose
-from steer.steering.model import (
-    NOWHERE,
-    Bound,
-    DatacentreState,
-    DatacentreStatus,
-    FieldTest,
-    NodeStatus,
-    OnLoss,
-    Place,
-    Refusal,
-    Rule,
-    Snapshot,
-    Topology,
-    When,
-)
+from steer.steering.model import NOWHERE, Bound, FieldTest, OnLoss, Place, Refusal, Rule, Topology, When
 from steer.steering.preview import REFUSED, Movement, Replay, distance, replay, without_ramps
 from steer.steering.samples import Sample, sample_of
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeStatus, Snapshot
 from steer.steering.tables import Tables
 from tests.steering.test_modes_properties import requests, snapshots, towns
 from tests.steering.towns import (

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from steer.steering.model import Group, GroupMode, GroupStatus, Rule, When
+from steer.steering.model import Group, GroupMode, Rule, When
 from steer.steering.reach import Way, position, reach, rotation, rule_base
+from steer.steering.snapshot import GroupStatus
 
 ORDER = ("north", "west", "south")
 PASSIVE = Group("swap", {}, (), (), mode=GroupMode.ACTIVE_PASSIVE, order=ORDER)

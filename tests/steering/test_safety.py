@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from steer.steering.model import Snapshot, Topology
+from steer.steering.model import Topology
 from steer.steering.safety import check_change
+from steer.steering.snapshot import Snapshot
 from tests.steering.towns import AUCKLAND, DRAINING, EJECTED, OUT, WELLINGTON, snapshot, town
 
 FINE = snapshot()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from steer.steering.model import DatacentreStatus, Topology
+from steer.steering.model import Topology
 from steer.steering.plan import Plan
+from steer.steering.snapshot import DatacentreStatus
 from tests.steering.towns import (
     AUCKLAND,
     DRAINING,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from steer.steering.model import GroupStatus, Topology
+from steer.steering.model import Topology
+from steer.steering.snapshot import GroupStatus
 from steer.steering.standby import cold_nodes, is_cold, is_standby
 from tests.steering.moving import passive
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, town

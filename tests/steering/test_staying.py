@@ -10,18 +10,8 @@ from typing import Any
 import pytest
 
 from steer.steering.choose import Load, choose, choose_next
-from steer.steering.model import (
-    Bound,
-    DatacentreState,
-    DatacentreStatus,
-    NodeState,
-    NodeStatus,
-    OnLoss,
-    Refusal,
-    Snapshot,
-    Topology,
-    Verdict,
-)
+from steer.steering.model import Bound, OnLoss, Refusal, Topology, Verdict
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeState, NodeStatus, Snapshot
 from tests.steering.towns import (
     AUCKLAND,
     DRAINING,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from steer.steering.model import DatacentreStatus, NodeStatus
+from steer.steering.snapshot import DatacentreStatus, NodeStatus
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, snapshot, tables_of, town
 
 

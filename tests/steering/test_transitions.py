@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from steer.steering import transitions
-from steer.steering.model import NodeState
+from steer.steering.snapshot import NodeState
 from steer.steering.transitions import TRANSITIONS, Input
 
 IMPOSSIBLE = [pair for pair in product(NodeState, Input) if pair not in TRANSITIONS]

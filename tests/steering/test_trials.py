@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from steer.steering.model import Ejection, Mode, NodeState, Outcome, PeersRule, ShareRule
+from steer.steering.model import Ejection, Mode, Outcome, PeersRule, ShareRule
+from steer.steering.snapshot import NodeState
 from steer.steering.trials import JUST, TRIAL_PATIENCE
 from tests.steering.history import History
 from tests.steering.towns import town

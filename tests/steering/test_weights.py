@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from steer.steering import weights
-from steer.steering.model import NodeStatus
+from steer.steering.snapshot import NodeStatus
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, snapshot, tables_of, town
 
 

@@ -6,16 +6,8 @@ import msgpack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steer.steering.model import (
-    DatacentreState,
-    DatacentreStatus,
-    GroupStatus,
-    NodeState,
-    NodeStatus,
-    Observation,
-    Outcome,
-    Snapshot,
-)
+from steer.steering.model import Observation, Outcome
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.wire import from_wire, observation_from_wire, observation_to_wire, to_wire
 
 SECONDS = st.floats(0, 1e10)

@@ -12,26 +12,21 @@ from steer.steering.model import (
     Affinity,
     Algorithm,
     Bound,
-    DatacentreState,
-    DatacentreStatus,
     Ejection,
     Group,
     GroupMode,
-    GroupStatus,
     HashBy,
     Mode,
     Node,
-    NodeState,
-    NodeStatus,
     OnLoss,
     Pinned,
     Place,
     Pool,
     Route,
     Service,
-    Snapshot,
     Topology,
 )
+from steer.steering.snapshot import DatacentreState, DatacentreStatus, GroupStatus, NodeState, NodeStatus, Snapshot
 from steer.steering.tables import HostEntry, Tables
 
 WELLINGTON, AUCKLAND = "wellington", "auckland"
