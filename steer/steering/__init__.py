@@ -13,7 +13,7 @@ operator's word go in; changes come out. What may happen to a node is a table (`
        +------ three trials passed, and then a ramp -------+
 
 A node that is *held* is ejected or probing, but the last of its pool: still tried, and counted as unavailable. A
-*drained* node is not expected to run. A datacentre is, for a group, *serving*, *draining* or *out*.
+*drained* node is not expected to run. A datacentre is, for a group, *serving*, *draining* or *out* (`shortages.py`).
 
 **groups** (`groups.py`): where each group is that is at one datacentre, and how it moves from there, a table too
 (`positions.py`: home, leaving, away, returning); when it does so by itself (`automatic.py`), what holds it

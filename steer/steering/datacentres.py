@@ -1,25 +1,21 @@
 """How a datacentre is for a group: serving, draining or out. One ledger for the edge, kept by control.
 
-A datacentre is *out* for a group when one of the pools that decide has fewer than `min_nodes` nodes available there for
-`out_after`, and *serving* again, by the ramp, when all have for `back_after`. An operator's drain hides either; while
-it begins, clients with affinity may stay for a while (`until`).
+A datacentre is *out* for a group when one of the pools that decide (`shortages.py`) has fewer than `min_nodes` nodes
+available there for `out_after`, and *serving* again, by the ramp, when all have for `back_after`. An operator's drain
+hides either; while it begins, clients with affinity may stay for a while (`until`).
 
 One of an active-active group that is *kept out* (held, or suspended by its flap penalty) does not return by itself, but
 where no other datacentre of the group serves: to wait then would be worse than any flapping.
-
-Which pools decide: where `critical` names some of the group's pools, those, and one that has no nodes in a datacentre
-keeps that datacentre out. By default (`critical` empty, or all pools) only those pools decide that have nodes there: a
-pool that runs in one place must not keep the other place out. A datacentre with no nodes of any of them is out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steer.steering.model import Group, Topology
-from steer.steering.plan import PLAIN_NODE, is_available
+from steer.steering.shortages import lacking
 from steer.steering.snapshot import DatacentreState, DatacentreStatus, NodeStatus
 from steer.steering.wire import datacentre_from_wire, status_to_wire
 
@@ -193,39 +189,6 @@ class DatacentreLedger:
             place = self._places.get((each["group"], each["datacentre"]))
             if place is not None:
                 _restore(place, each, now, mono)
-
-
-def deciding_pools(topology: Topology, group: Group, datacentre: str) -> tuple[str, ...]:
-    """The pools whose nodes make this datacentre out or serving for the group."""
-    if group.critical and set(group.critical) != set(group.pools):
-        return group.critical
-    return tuple(
-        pool for pool in group.pools if any(node.datacentre == datacentre for node in topology.pools[pool].nodes)
-    )
-
-
-def available(topology: Topology, pool: str, datacentre: str, statuses: Mapping[str, NodeStatus]) -> int:
-    """How many nodes of the pool take requests there."""
-    nodes = topology.pools[pool].nodes
-    here = [statuses.get(node.name, PLAIN_NODE) for node in nodes if node.datacentre == datacentre]
-    return sum(is_available(status) for status in here)
-
-
-def lacking(topology: Topology, group: Group, datacentre: str, statuses: Mapping[str, NodeStatus]) -> str:
-    """What keeps the datacentre from serving the group, in words; empty where nothing does."""
-    pools = deciding_pools(topology, group, datacentre)
-    if not pools:
-        return "no nodes here"
-    return ", ".join(_shortages(topology, pools, datacentre, statuses))
-
-
-def _shortages(
-    topology: Topology, pools: Iterable[str], datacentre: str, statuses: Mapping[str, NodeStatus]
-) -> Iterable[str]:
-    for pool in pools:
-        there, needed = available(topology, pool, datacentre, statuses), topology.pools[pool].min_nodes
-        if there < needed:
-            yield f"{pool} has {there} of {needed} nodes that it needs"
 
 
 def usable(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from steer.errors import Refused
-from steer.steering.datacentres import available, deciding_pools
 from steer.steering.model import Group, GroupMode, Topology
 from steer.steering.plan import PLAIN_DATACENTRE, PLAIN_GROUP
+from steer.steering.shortages import available, deciding_pools
 from steer.steering.snapshot import DatacentreState, GroupStatus, Snapshot
 
 __all__ = ["Refused", "can_take_all", "check_change", "keeps_at_least", "keeps_min_nodes", "keeps_pause"]

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from steer.steering.datacentres import DatacentreLedger, deciding_pools, lacking, standbys, usable
+from steer.steering.datacentres import DatacentreLedger, standbys, usable
 from steer.steering.model import Group, Node, Pool, Topology
+from steer.steering.shortages import deciding_pools, lacking
 from steer.steering.snapshot import DatacentreState, NodeState, NodeStatus
 from tests.steering.towns import AUCKLAND, EJECTED, WELLINGTON, town
 
