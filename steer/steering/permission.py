@@ -29,7 +29,7 @@ def may_still_go(tables: Tables, facts: Facts, verdict: Verdict) -> bool:
     survey = next((each for each in plan.surveys if each.datacentre == datacentre), None)
     if survey is None or survey.state is DatacentreState.DRAINING:
         return False
-    if survey.part in (Part.STANDBY, Part.LEAVING) and not survey.base:
+    if survey.part in (Part.CURRENT, Part.STANDBY, Part.LEAVING) and not survey.base:
         return verdict.reason in ("trickle", "trial") and plan.trickle is not None
     return True
 
