@@ -186,6 +186,8 @@ TESTED_BY = {
     "steering/preparation": "tests/steering/test_plan.py",
     "steering/records": "tests/steering/test_ejection.py",
     "steering/steps": "tests/steering/test_explain.py",
+    "steering/surveying": "tests/steering/test_plan.py",
+    "steering/why_not": "tests/steering/test_splitting.py",
     "store/errors": "tests/store",
     "store/memory_rules": "tests/store/test_writes.py",
     "store/memory_shelf": "tests/store/test_writes.py",

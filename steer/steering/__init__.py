@@ -22,8 +22,9 @@ A node that is *held* is ejected or probing, but the last of its pool: still tri
 **snapshot** (`snapshot.py`): what the ledgers say at one moment, numbered and immutable; `wire.py` is how it is sent.
 
 **tables** (`tables.py`, `plan.py`, `preparation.py`, `hosts.py`): the snapshot prepared by a worker, so that a request
-costs a few look-ups: where the group may go by its mode and position (`reach.py`), how datacentres share what comes
-(`splitting.py`: weight x health x ramp, or along a line), the nodes in each, and the verdicts ready-made.
+costs a few look-ups: where the group may go by its mode and position (`reach.py`), how each datacentre stands
+(`surveying.py`), how they share what comes (`splitting.py`: weight x health x ramp, or along a line), the nodes in
+each, and the verdicts ready-made, the refusals with their words (`why_not.py`).
 
 **verdict** (`choose.py`, `pick.py`): the node to try and the reasons, the deciding one last. In this order: a pinned
 hostname, affinity (`staying.py`), a rule (`lines.py`, `rules.py`, `conditions.py`), a trial or a trickle, the weights
