@@ -7,14 +7,12 @@ load -> refuse what is not built -> bind -> TLS -> supervisor -> workers, contro
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from steer import control_process, geography, parameters, store_parameters
+from steer import control_process, first_start, geography, parameters, store_parameters
 from steer import worker as worker_process
-from steer.clock import SystemClock
 from steer.config import Config, from_parcel, load, unbuilt
 from steer.config.watch import Stamp, stamp_of
 from steer.control_process import Control
@@ -31,7 +29,6 @@ from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
 from steer.runtime.upgrade import inherit
-from steer.sessions.keyfile import ensure_ring
 from steer.store_process import STORE, StoreProcess
 from steer.worker import Worker
 
@@ -77,8 +74,8 @@ class Edge:
     def run(self, workers: int) -> int:
         """`ready` on standard output says that every listener accepts."""
         config = self.config
-        _make_state_folder(config)
-        _make_keys(config)
+        first_start.make_state_folder(config)
+        first_start.make_keys(config)
         inherited = inherit(os.environ)
         if inherited is not None and workers == 0:
             raise SteerError("one process alone cannot take the sockets over", "edge.workers: 1 or more")
@@ -128,7 +125,7 @@ class Edge:
         )
 
     def _make_control(self, config: Config) -> control_process.Made:
-        _ensure_affinity_keys(config)
+        first_start.ensure_affinity_keys(config)
         return control_process.Made(
             topology=parameters.topology(config),
             checks=parameters.checks(config),
@@ -252,36 +249,3 @@ class Nowhere:
 
     def keep_configuration(self, configuration: bytes) -> None:
         """Not kept."""
-
-
-def _make_state_folder(config: Config) -> None:
-    """For the user whom the edge becomes."""
-    folder, user = config.edge.state, config.edge.user
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if user is not None and os.geteuid() == 0:
-            account = pwd.getpwnam(user)
-            os.chown(folder, account.pw_uid, account.pw_gid)
-    except KeyError:
-        raise SteerError(f"there is no user {user}", "edge.user: an account of this machine") from None
-    except OSError as error:
-        raise SteerError(f"{folder} cannot be made: {error.strerror}", "edge.state: a folder to write to") from error
-
-
-def _make_keys(config: Config) -> None:
-    """At an edge's first start, for the user whom the edge becomes; a file that is there must be right."""
-    _ensure_affinity_keys(config)
-    made = [config.affinity_keys.file] if parameters.has_cookies(config) else []
-    if config.sessions is not None and store_parameters.has_seals(config.sessions):
-        ensure_ring(config.sessions.keys.file, SystemClock().wall())
-        made.append(config.sessions.keys.file)
-    if config.edge.user is not None and os.geteuid() == 0:
-        account = pwd.getpwnam(config.edge.user)
-        for file in made:
-            os.chown(file, account.pw_uid, account.pw_gid)
-
-
-def _ensure_affinity_keys(config: Config) -> None:
-    """A reload may be the first that needs them. Control prepares before the workers, which only read."""
-    if parameters.has_cookies(config):
-        ensure_ring(config.affinity_keys.file, SystemClock().wall())

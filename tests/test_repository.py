@@ -162,6 +162,7 @@ TESTED_BY = {
     "control_process": "tests/demo/test_show.py",
     "errors": "tests/config/test_bad_configurations.py",
     "files": "tests/control/test_state_file.py",
+    "first_start": "tests/scenarios/test_affinity_cookies.py",
     "health/announcing": "tests/scenarios/test_client_address.py",
     "parameters": "tests/demo/test_show.py",
     "proxy/*": "tests/compliance",
