@@ -26,7 +26,7 @@ from steer.control.events import Events, Level
 from steer.control.keeper import Keeper
 from steer.control.metrics import Totals
 from steer.control.state_file import StateFile
-from steer.control.tokens import Tokens, write_local_token
+from steer.control.tokens import LOCAL_TOKEN, Tokens, write_local_token
 from steer.errors import SteerError
 from steer.geo.databases import NextDatabases
 from steer.geo.lookup import Geo
@@ -52,7 +52,6 @@ from steer.worker import COUNTS, OBSERVATION
 
 logger = logging.getLogger("steer.control")
 
-LOCAL_TOKEN = "local-token"
 CERTIFICATES_EVERY = 10
 """Ticks between two looks at the files of certificates and keys."""
 

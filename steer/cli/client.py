@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from steer.control.tokens import LOCAL_TOKEN
 from steer.errors import Problem, SteerError, Unreachable
 
 DEFAULT_ADMIN = "http://127.0.0.1:9900"
-LOCAL_TOKEN = "local-token"
 TIMEOUT = 10.0
 """Seconds for the connection and for each read. Every call of the API answers at once."""
 

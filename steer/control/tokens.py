@@ -37,6 +37,8 @@ log = logging.getLogger("steer.tokens")
 
 LOCAL = "local"
 """The name of the token that `steer run` makes for the local user. Not to be had by another."""
+LOCAL_TOKEN = "local-token"
+"""Its file in the state folder, for the commands of that user."""
 
 MOST_TOKENS = 1000
 """Each request compares with every hash; a thousand take under a millisecond."""
