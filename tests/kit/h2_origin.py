@@ -29,7 +29,8 @@ from h2.events import (
 )
 from hyperframe.frame import GoAwayFrame, HeadersFrame, PingFrame
 
-PATIENCE = 10.0
+from tests.kit.server import PATIENCE, Server
+
 Fields = list[tuple[bytes, bytes]]
 
 
@@ -154,11 +155,8 @@ class H2Origin:
         self.holds = False
         """Whether it gives no credit for what it receives."""
         self._scripts: dict[bytes, tuple[Script, bool]] = {}
-        self._links: list[_Link] = []
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, name="h2 origin", daemon=True)
-        self._thread.start()
+        self._server = Server(lambda connected, _: _Link(self, connected).serve())
+        self.port = self._server.port
 
     def __enter__(self) -> Self:
         return self
@@ -167,16 +165,11 @@ class H2Origin:
         self.stop()
 
     def stop(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(PATIENCE)
-        for link in self._links:
-            with suppress(OSError):
-                link.socket.shutdown(socket.SHUT_RDWR)
+        self._server.stop()
 
     @property
     def connections(self) -> int:
-        return len(self._links)
+        return self._server.accepted
 
     def on(self, path: str, script: Script, *, after_body: bool = True) -> None:
         self._scripts[path.encode()] = (script, after_body)
@@ -194,13 +187,3 @@ class H2Origin:
                 assert self.changed.wait(deadline - monotonic()), f"the node never saw {path}"
             (found,) = [visit for visit in self.visits if visit.all(b":path") == [path.encode()]]
             return found
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connected, _ = self._listening.accept()
-            except OSError:
-                return
-            link = _Link(self, connected)
-            self._links.append(link)
-            threading.Thread(target=link.serve, name="h2 origin's connection", daemon=True).start()

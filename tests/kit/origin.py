@@ -21,8 +21,8 @@ from time import monotonic
 from typing import Self
 
 from tests.kit.client import send_until_blocked
+from tests.kit.server import PATIENCE, Server
 
-PATIENCE = 10.0
 OK = b"HTTP/1.1 200 OK\r\nDate: Fri, 02 Jan 2026 03:04:05 GMT\r\nContent-Length: 2\r\n\r\nok"
 
 _LENGTH = re.compile(rb"(?im)^content-length:[ \t]*([0-9]+)[ \t]*\r?$")
@@ -218,14 +218,11 @@ class Origin:
     tls: ssl.SSLContext | None = None
     _scripts: dict[str, tuple[Step, ...]] = field(default_factory=dict)
     _journal: list[tuple[int, bytes]] = field(default_factory=list)
-    _open: list[socket.socket] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
-        self.port = self._listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, name="origin", daemon=True)
-        self._thread.start()
+        self._server = Server(lambda connected, number: _Connection(number, self, connected).serve(), self.port)
+        self.port = self._server.port
 
     def __enter__(self) -> Self:
         return self
@@ -234,12 +231,7 @@ class Origin:
         self.stop()
 
     def stop(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(PATIENCE)
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self._server.stop()
 
     # What it answers...
 
@@ -298,13 +290,3 @@ class Origin:
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connected, _ = self._listening.accept()
-            except OSError:
-                return
-            self._open.append(connected)
-            connection = _Connection(len(self._open), self, connected)
-            threading.Thread(target=connection.serve, name=f"origin {connection.number}", daemon=True).start()
