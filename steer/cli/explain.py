@@ -59,20 +59,28 @@ def split(url: str) -> tuple[str, str]:
 
 
 def show_request(found: Json) -> None:
-    verdict = found["verdict"]
-    if "refused" in verdict:
-        say(f"no node: {verdict['refused']}{': ' if verdict.get('why') else ''}{verdict.get('why', '')}")
-    else:
-        say(f"{verdict['node']} in {verdict['datacentre']}: {verdict['reason']}")
-    say(f"service {found['service']}, group {found['group']}, pool {found['pool']}")
-    if found["held"]:
-        say(f"{found['group']} is held: {found['held']} ({found['held_because']})")
-    if found["place"]["says"]:
-        say(found["place"]["says"])
-    say("")
+    for line in (*verdict_lines(found), ""):
+        say(line)
     for line in aligned([["*" if s["taken"] else "-", s["step"], s["because"]] for s in found["steps"]]):
         say(line)
     say("")
+    _show_datacentres(found["datacentres"])
+
+
+def verdict_lines(found: Json) -> list[str]:
+    """The verdict, whose it is, and what is unusual of the group or the client's place."""
+    verdict = found["verdict"]
+    if "refused" in verdict:
+        told = [f"no node: {verdict['refused']}{': ' if verdict.get('why') else ''}{verdict.get('why', '')}"]
+    else:
+        told = [f"{verdict['node']} in {verdict['datacentre']}: {verdict['reason']}"]
+    told.append(f"service {found['service']}, group {found['group']}, pool {found['pool']}")
+    if found["held"]:
+        told.append(f"{found['group']} is held: {found['held']} ({found['held_because']})")
+    return [*told, found["place"]["says"]] if found["place"]["says"] else told
+
+
+def _show_datacentres(places: list[Json]) -> None:
     rows = (
         (
             place["datacentre"],
@@ -84,10 +92,10 @@ def show_request(found: Json) -> None:
             nodes_of(place),
             place["skipped"],
         )
-        for place in found["datacentres"]
+        for place in places
     )
     show_table(("datacentre", "state", "share", "weight", "health", "ramp", "nodes", "skipped"), rows)
-    for place in found["datacentres"]:
+    for place in places:
         if place["cause"] and place["state"] != "serving":
             say(f"{place['datacentre']} is {place['state']}: {place['cause']}")
 

@@ -57,22 +57,24 @@ def _register_list(app: typer.Typer) -> None:
 
         Example: steer overrides --lift 01HZX3K9M --reason "patched"
         """
-        if lift is not None and preview:
-            wanted: Json = {"kind": "lift", "target": {"override": lift}, "reason": need_reason(reason)}
-            show_preview(call, wanted)
-            return
-        if lift is not None:
+        if lift is None:
+            _show_all(call)
+        elif preview:
+            show_preview(call, {"kind": "lift", "target": {"override": lift}, "reason": need_reason(reason)})
+        else:
             gone = call.edge.change("DELETE", f"/overrides/{segment(lift)}", {"reason": need_reason(reason)})
             call.tell(gone, f"lifted {gone['id']}: {gone['kind']} {target_of(gone)}")
-            return
-        found = call.edge.all("/overrides")
-        if call.json:
-            print_json(found)
-            return
-        show(found)
-        if any("datacentre" in override["target"] for override in found):
-            for line in counted_down(call.edge.all("/groups")):
-                say(line)
+
+
+def _show_all(call: Call) -> None:
+    found = call.edge.all("/overrides")
+    if call.json:
+        print_json(found)
+        return
+    show(found)
+    if any("datacentre" in override["target"] for override in found):
+        for line in counted_down(call.edge.all("/groups")):
+            say(line)
 
 
 def find_target(edge: Edge, name: str, group: str | None) -> Json:
