@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from steer import control_process, first_start, geography, parameters, store_parameters
@@ -28,7 +29,7 @@ from steer.runtime.post import Post
 from steer.runtime.seats import Single, SingleSeat, WorkerSeat
 from steer.runtime.sockets import bind_listeners, bind_one, raise_file_limit
 from steer.runtime.supervisor import Supervisor
-from steer.runtime.upgrade import inherit
+from steer.runtime.upgrade import Inherited, inherit
 from steer.store_process import STORE, StoreProcess
 from steer.worker import Worker
 
@@ -58,6 +59,15 @@ def say_ready() -> None:
     print("ready", flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """All that an edge listens on. `listeners`: by name, one for each slot of a worker."""
+
+    listeners: dict[str, list[socket.socket]]
+    admin: socket.socket
+    doors: dict[str, socket.socket]
+
+
 class Edge:
     """Everything that is made before the first fork, and the two kinds of process that are made of it."""
 
@@ -79,32 +89,40 @@ class Edge:
         inherited = inherit(os.environ)
         if inherited is not None and workers == 0:
             raise SteerError("one process alone cannot take the sockets over", "edge.workers: 1 or more")
-        take = inherited.take if inherited is not None else lambda _: []
-        binds = {listener.name: listener.bind for listener in config.listeners}
-        sockets = bind_listeners(binds, max(workers, 1), take)
-        admin = bind_one(config.admin.bind, take)
-        doors = {name: bind_one(bind, take) for name, bind in (self.store.binds if self.store else {}).items()}
+        sockets = self._bind(max(workers, 1), inherited)
         if workers == 0:
             raise_file_limit()
-            return serve_alone(lambda: Alone.start(self, sockets, admin, doors), config.edge.drain, say_ready)
-        supervisor = Supervisor(
-            sockets=sockets,
-            workers=workers,
-            run_worker=lambda seat: serve_worker(seat, self._start_worker),
-            singles=self._singles(admin, doors),
-            drain=config.edge.drain,
-            user=config.edge.user,
-            on_ready=say_ready,
-            runtime_dir=config.edge.state,
-            inherited=inherited,
-        )
+            return serve_alone(lambda: Alone.start(self, sockets), config.edge.drain, say_ready)
         if inherited is not None:
             inherited.close_rest()
-        return supervisor.run()
+        return self._supervisor(workers, sockets, inherited).run()
 
-    def _singles(self, admin: socket.socket, doors: dict[str, socket.socket]) -> list[Single]:
-        control = Single("control", lambda seat: serve_leader(seat, self._start_control), {"admin": admin})
-        store = Single("store", lambda seat: serve_single(seat, self._start_store), doors)
+    def _bind(self, slots: int, inherited: Inherited | None) -> Sockets:
+        take = inherited.take if inherited is not None else lambda _: []
+        binds = {listener.name: listener.bind for listener in self.config.listeners}
+        return Sockets(
+            listeners=bind_listeners(binds, slots, take),
+            admin=bind_one(self.config.admin.bind, take),
+            doors={name: bind_one(bind, take) for name, bind in (self.store.binds if self.store else {}).items()},
+        )
+
+    def _supervisor(self, workers: int, sockets: Sockets, inherited: Inherited | None) -> Supervisor:
+        edge = self.config.edge
+        return Supervisor(
+            sockets=sockets.listeners,
+            workers=workers,
+            run_worker=lambda seat: serve_worker(seat, self._start_worker),
+            singles=self._singles(sockets),
+            drain=edge.drain,
+            user=edge.user,
+            on_ready=say_ready,
+            runtime_dir=edge.state,
+            inherited=inherited,
+        )
+
+    def _singles(self, sockets: Sockets) -> list[Single]:
+        control = Single("control", lambda seat: serve_leader(seat, self._start_control), {"admin": sockets.admin})
+        store = Single("store", lambda seat: serve_single(seat, self._start_store), sockets.doors)
         return [control, store] if self.store is not None else [control]
 
     def worker(self, slot: int, in_force: InForce) -> Worker:
@@ -203,13 +221,7 @@ class Alone:
         self._store = store
 
     @classmethod
-    async def start(
-        cls,
-        edge: Edge,
-        sockets: dict[str, list[socket.socket]],
-        admin: socket.socket,
-        doors: dict[str, socket.socket],
-    ) -> Alone:
+    async def start(cls, edge: Edge, sockets: Sockets) -> Alone:
         worker = edge.worker(0, edge.in_force())
         link = InProcessLink(lambda number, value: control.take(number, value), worker.take)
         store = StoreProcess(edge.store) if edge.store is not None else None
@@ -217,12 +229,12 @@ class Alone:
         tells = InProcessLink(lambda _, value: control.take(STORE, value), hear, STORE)
         control = edge.control(edge.in_force(), link, Nowhere(), lambda value: tells.tell(STORE, value))
         asks = InProcessLink(store.take, worker.take_from_store) if store is not None else None
-        worker.start(link, sockets, asks if worker.brings_sessions else None)
-        await control.start(admin)
+        worker.start(link, sockets.listeners, asks if worker.brings_sessions else None)
+        await control.start(sockets.admin)
         control.meet(0)
         if store is not None:
             assert asks is not None, "both ways to it are there"
-            await store.start(tells, asks, doors)
+            await store.start(tells, asks, sockets.doors)
         await worker.accept(0)
         return cls(worker, control, store)
 
