@@ -318,5 +318,6 @@ async def test_a_socket_that_another_process_has_shut_wakes_nobody_any_more() ->
         await found.accepting.accept(0)
         listening = found.sockets["door"][0]
         listening.shutdown(socket.SHUT_RD)
-        await asyncio.sleep(0.05)
+        for _ in range(50):  # turns of the loop, each of which would see it
+            await asyncio.sleep(0)
         assert not asyncio.get_running_loop().remove_reader(found.accepting._listening[0][0]._listening)
