@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from steer.demo.leash import Leash
+from tests.kit.processes import is_alive
+from tests.kit.waiting import wait_until
 
 PROGRAM = """
 import signal, sys, time
@@ -23,21 +23,6 @@ children[1].send_signal(signal.SIGSTOP)
 print(*(child.pid for child in children), flush=True)
 time.sleep(60)
 """
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """A zombie that nobody has waited for yet does not run."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture
@@ -52,11 +37,11 @@ def test_when_the_demonstration_is_killed_its_processes_die_even_stopped_ones_an
         assert program.stdout is not None
         pids = [int(pid) for pid in program.stdout.readline().split()]
         assert len(pids) == 2
-        assert all(is_running(pid) for pid in pids)
+        assert all(is_alive(pid) for pid in pids)
         assert folder.exists()
         program.kill()
-        wait_until(lambda: not any(is_running(pid) for pid in pids))
-        wait_until(lambda: not folder.exists())
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), "its children are gone")
+        wait_until(lambda: not folder.exists(), "its folder is gone")
 
 
 def test_the_folder_stays_until_the_last_child_has_ended(folder: Path, tmp_path: Path) -> None:
@@ -66,7 +51,7 @@ def test_the_folder_stays_until_the_last_child_has_ended(folder: Path, tmp_path:
     leash._pipe.close()
     assert child.wait() == 0
     assert (tmp_path / "kept").exists()
-    wait_until(lambda: not folder.exists())
+    wait_until(lambda: not folder.exists(), "its folder is gone")
     leash.release()
 
 

@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +18,8 @@ import pytest
 
 from steer.demo.ports import Ports
 from steer.demo.tally import served
+from tests.kit.processes import is_alive
+from tests.kit.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 PORTS = Ports()
@@ -89,21 +90,6 @@ def is_done(command: str) -> bool:
     return done.returncode == 0
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    """A zombie that nobody has waited for yet does not run."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def processes_under(pid: int) -> set[int]:
     """All descendants."""
     parents = {}
@@ -169,7 +155,7 @@ class Asking:
 
     def wait_for(self, more: int, node: str) -> None:
         wanted = self.nodes[node] + more
-        wait_until(lambda: self.nodes[node] >= wanted)
+        wait_until(lambda: self.nodes[node] >= wanted, f"answers of {node}")
 
 
 def test_every_curl_line_that_is_printed_works(demo: Demo) -> None:
@@ -199,7 +185,7 @@ def test_the_commands_that_are_printed_work(demo: Demo) -> None:
     commands = [line for line in demo.guide if re.match(r"\S*steer (status|explain|weights|drain|restore) ?", line)]
     assert len(commands) == 5
     for command in commands:
-        wait_until(lambda command=command: is_done(f"{settings}; {command}"))  # type: ignore[misc]
+        wait_until(lambda command=command: is_done(f"{settings}; {command}"), command)  # type: ignore[misc]
 
 
 def test_a_stopped_node_costs_time_and_no_request(demo: Demo) -> None:
@@ -240,13 +226,13 @@ def test_a_killed_node_is_replaced_by_the_others_without_a_failed_request(demo: 
 def test_a_signal_ends_it_with_a_summary_and_leaves_nothing_behind(tmp_path: Path, stop: signal.Signals) -> None:
     with demonstration(tmp_path) as demo:
         shell(demo.ask("stack.cwp.example"))
-        wait_until(lambda: served(demo.admin).startswith("1 requests"))
+        wait_until(lambda: served(demo.admin).startswith("1 requests"), "the request is counted")
         everything = processes_under(demo.process.pid)
         assert set(demo.origins) < everything
         demo.process.send_signal(stop)
         assert re.match(r"Ran for \d+ s: .*\b1 by wellington.*, 0 answered 5xx\.$", demo.next_line())
         assert demo.process.wait(timeout=20) == 0
-        wait_until(lambda: not any(is_running(pid) for pid in everything))
+        wait_until(lambda: not any(is_alive(pid) for pid in everything), "all its processes are gone")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -255,8 +241,8 @@ def test_killed_it_leaves_no_process_and_no_folder_either(tmp_path: Path) -> Non
         everything = processes_under(demo.process.pid)
         os.kill(demo.origins[0], signal.SIGSTOP)
         demo.process.kill()
-        wait_until(lambda: not any(is_running(pid) for pid in everything))
-        wait_until(lambda: list(tmp_path.iterdir()) == [])
+        wait_until(lambda: not any(is_alive(pid) for pid in everything), "all its processes are gone")
+        wait_until(lambda: list(tmp_path.iterdir()) == [], "its folder is gone")
 
 
 def test_for_ends_it_by_itself(tmp_path: Path) -> None:

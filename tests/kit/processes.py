@@ -14,7 +14,7 @@ def is_alive(pid: int) -> bool:
     """Runs, or is stopped; a zombie is dead."""
     try:
         return _stat(pid)[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

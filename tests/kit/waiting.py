@@ -11,15 +11,17 @@ PATIENCE = 15.0
 PAUSE = 0.005
 
 
-def wait_until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> None:
-    deadline = time.monotonic() + within
+def wait_until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> float:
+    """Returns the seconds that it took."""
+    began = time.monotonic()
     while not is_so():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        assert time.monotonic() - began < within, f"not within {within} s: {what}"
         time.sleep(PAUSE)
+    return time.monotonic() - began
 
 
 async def until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> float:
-    """The same while other tasks run. Returns the seconds that it took."""
+    """The same while other tasks run."""
     began = time.monotonic()
     while not is_so():
         assert time.monotonic() - began < within, f"not within {within} s: {what}"

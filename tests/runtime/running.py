@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tests.kit.waiting import wait_until
 from tests.runtime.echo_edge import Settings
 
 PATIENCE = 10.0
-"""Seconds that a condition may take on a busy machine before its test fails."""
-
-
-def until(is_so: Callable[[], object], what: str, within: float = PATIENCE) -> float:
-    """Wait for a condition. Returns the seconds that it took."""
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < within, f"not within {within} s: {what}"
-        select.select([], [], [], 0.005)
-    return time.monotonic() - began
-
-
-def is_alive(pid: int) -> bool:
-    """Runs, or is stopped; a zombie is dead."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in ("Z", "X")
+"""Seconds that an answer, or an end, may take on a busy machine."""
 
 
 class Snapshot(TypedDict):
@@ -111,7 +92,7 @@ class RunningEdge:
             last[:] = [self.snapshot() for _ in range(20)]
             return last[0] is not None and last[0]["number"] > after and all(each == last[0] for each in last)
 
-        until(is_everywhere, f"a snapshot after {after} in every worker")
+        wait_until(is_everywhere, f"a snapshot after {after} in every worker")
         assert last[0] is not None
         return last[0]
 

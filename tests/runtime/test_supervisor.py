@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.running import PATIENCE, RunningEdge, is_alive, running, until
+from tests.kit.processes import is_alive
+from tests.kit.waiting import wait_until
+from tests.runtime.running import PATIENCE, RunningEdge, running
 
 
 @pytest.fixture
@@ -35,13 +37,13 @@ class TestAWorker:
             os.kill(victim, signal.SIGKILL)
             answers = {int(client.ask("who")) for client in clients}
             assert victim not in answers
-            until(lambda: len(edge.workers()) == workers, "a worker for each slot")
+            wait_until(lambda: len(edge.workers()) == workers, "a worker for each slot")
 
     def test_that_is_killed_leaves_the_other_workers_connections_alone(self, edge: RunningEdge) -> None:
         clients = {int(client.ask("who")): client for client in [edge.connect() for _ in range(40)]}
         victim, witness = clients
         os.kill(victim, signal.SIGKILL)
-        until(lambda: not is_alive(victim), "the victim's death")
+        wait_until(lambda: not is_alive(victim), "the victim's death")
         assert int(clients[witness].ask("who")) == witness
 
     def test_that_is_stopped_has_its_queue_served_by_its_neighbour_within_2_5_seconds(self, edge: RunningEdge) -> None:
@@ -60,9 +62,9 @@ class TestAWorker:
             both = edge.workers()
             stopped = min(both)
             os.kill(stopped, signal.SIGSTOP)
-            until(lambda: edge.ask("slots") == "[0, 1]", "the neighbour's help")
+            wait_until(lambda: edge.ask("slots") == "[0, 1]", "the neighbour's help")
             os.kill(stopped, signal.SIGCONT)
-            until(lambda: {edge.ask("slots") for _ in range(20)} == {"[0]", "[1]"}, "each its own slot again")
+            wait_until(lambda: {edge.ask("slots") for _ in range(20)} == {"[0]", "[1]"}, "each its own slot again")
             assert edge.workers() == both
 
     def test_that_stays_silent_is_killed_and_replaced(self, tmp_path: Path) -> None:
@@ -70,13 +72,13 @@ class TestAWorker:
             edge.await_ready()
             stopped = int(edge.ask("who"))
             os.kill(stopped, signal.SIGSTOP)
-            until(lambda: not is_alive(stopped), "the silent worker's death")
-            until(lambda: len(edge.workers()) == 2, "its replacement")
+            wait_until(lambda: not is_alive(stopped), "the silent worker's death")
+            wait_until(lambda: len(edge.workers()) == 2, "its replacement")
             assert "was silent for" in edge.log
 
     def test_that_cannot_live_is_started_at_once_and_then_after_pauses_that_double(self, tmp_path: Path) -> None:
         with running(tmp_path, workers=1, worker="crashing") as edge:
-            until(lambda: edge.log.count("starting another") >= 4, "four deaths")
+            wait_until(lambda: edge.log.count("starting another") >= 4, "four deaths")
             pauses = re.findall(r"worker 0 .* was killed by SIGABRT; starting another in (\S+) s", edge.log)
             assert pauses[:4] == ["0", "0.1", "0.2", "0.4"]
 
@@ -111,7 +113,7 @@ class TestControl:
             number = edge.await_snapshot()["number"]
             next(iter(clients.values())).ask("observe")
             took.append(
-                until(
+                wait_until(
                     lambda: all(f'"number": {number + 1},' in c.ask("snapshot") for c in clients.values()),  # noqa: B023
                     "the next snapshot",
                 )
@@ -125,7 +127,7 @@ class TestTheEnd:
         client = edge.connect()
         client.ask("ping")
         edge.process.send_signal(signal.SIGTERM)
-        until(lambda: "draining" in edge.log, "the drain")
+        wait_until(lambda: "draining" in edge.log, "the drain")
         assert client.ask("ping") == "pong"
         client.close()
         assert edge.process.wait(PATIENCE) == 0
@@ -144,7 +146,7 @@ class TestTheEnd:
             client = edge.connect()
             client.ask("ping")
             edge.process.send_signal(signal.SIGTERM)
-            until(lambda: "draining" in edge.log, "the drain")
+            wait_until(lambda: "draining" in edge.log, "the drain")
             edge.process.send_signal(signal.SIGTERM)
             assert edge.process.wait(2.0) == 0
 
@@ -171,10 +173,10 @@ class TestTheEnd:
         worker = int(client.ask("who"))
         edge.process.kill()
         edge.process.wait(PATIENCE)
-        until(lambda: [pid for pid in children if is_alive(pid)] == [worker], "the idle children's end")
+        wait_until(lambda: [pid for pid in children if is_alive(pid)] == [worker], "the idle children's end")
         assert client.ask("ping") == "pong"
         client.close()
-        until(lambda: not is_alive(worker), "the last worker's end")
+        wait_until(lambda: not is_alive(worker), "the last worker's end")
 
     def test_of_the_supervisor_alone_frees_the_address_for_a_new_edge_at_once(self, edge: RunningEdge) -> None:
         children = edge.children()
@@ -182,10 +184,10 @@ class TestTheEnd:
         client.ask("ping")
         edge.process.kill()
         edge.process.wait(PATIENCE)
-        until(lambda: _is_free(edge.port), "a free address")
+        wait_until(lambda: _is_free(edge.port), "a free address")
         assert any(is_alive(pid) for pid in children)
         client.close()
-        until(lambda: not any(is_alive(pid) for pid in children), "the children's end")
+        wait_until(lambda: not any(is_alive(pid) for pid in children), "the children's end")
 
     @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
     def test_is_not_brought_by_signals_that_ask_for_something_else(
