@@ -41,6 +41,10 @@ class Space:
         if not self.name or set(self.name) & set("{}:"):
             raise ValueError(f"no name of a namespace: {self.name!r}")
 
+    def __hash__(self) -> int:
+        """Quick: what is known of a namespace is looked up with each write."""
+        return hash(self.name)
+
     def bucket_of(self, key: bytes) -> int:
         """Even, and the same everywhere."""
         return int.from_bytes(sha1(key, usedforsecurity=False).digest()[:8], "big") % self.buckets

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from steer.store.codec import pack_field, pack_head
 from steer.store.engine import Applied, Batch, Cursor, Outcome, Position
 from steer.store.layout import Space
+from steer.store.redis_channel import Reply
 from steer.store.redis_check import parse_info
-from steer.store.redis_link import RedisLink, Reply
+from steer.store.redis_link import Arg, RedisLink
 from steer.store.stamp import NEVER
 
-Arg = bytes | str | int
 FIRST_CLOCK = NEVER[:17]
 AT_ONCE = 64
 """Scripts in one pipeline: they hold a Redis for about 3 ms, which every other client waits."""
@@ -33,7 +33,7 @@ class RedisBulk:
     async def apply_all(self, space: Space, batches: Sequence[Batch]) -> list[Applied]:
         replies: list[Reply] = []
         for part in parts(batches):
-            replies += await self._link.run_all("apply", [apply_args(space, batch) for batch in part])
+            replies += await self._link.run_all([("apply", *apply_args(space, batch)) for batch in part])
         return [parse_applied(reply) for reply in replies]
 
     async def position(self, space: Space, bucket: int) -> Position:
@@ -49,8 +49,8 @@ class RedisBulk:
 
     async def acknowledge_all(self, space: Space, site: int, sequences: Mapping[int, int]) -> None:
         for part in parts(sequences.items()):
-            calls = [((space.prefix(bucket) + b"m", space.backlog), (f"{site:03d}", has)) for bucket, has in part]
-            await self._link.run_all("acknowledge", calls)
+            metas = [((space.prefix(bucket) + b"m", space.backlog), has) for bucket, has in part]
+            await self._link.run_all([("acknowledge", keys, (f"{site:03d}", has)) for keys, has in metas])
 
     async def trim_all(self, space: Space, before: Mapping[int, str]) -> None:
         for part in parts(before.items()):

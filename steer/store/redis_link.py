@@ -1,45 +1,44 @@
-"""Connections to a Redis (or Valkey), standalone or behind Sentinel: commands out, replies or the store's errors back.
+"""A Redis (or Valkey), standalone or behind Sentinel: commands out, replies or the store's errors back.
 
 The client library makes connections and finds the master; what it would do on its own about failures is turned off.
 Its ten retries could take a minute, and would send a write twice that nobody marked as one. Here a command is tried
 once more only if the connection broke, never if the engine was slow: a write that took effect is then known by its
 request id. An engine that was too slow is **suspect**: one command in half a second may find out whether it still is.
+
+Commands go to the first connection (`redis_channel.py`) that has room, at once; where none has, they wait in line.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import hiredis
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeout
+from redis.exceptions import RedisError
 
 from steer.clock import Clock, SystemClock
-from steer.store.errors import EngineDown, Indeterminate, StoreError
+from steer.store.errors import EngineDown, Indeterminate
+from steer.store.redis_channel import Asked, Broken, Channel, Closed, ErrorReply, Reply
 from steer.store.scripting import script
 
-Reply = Any
-Closed = RuntimeError
-"""What uvloop says of a connection that was reset before something is sent over it; it is no OSError."""
-Command = tuple[bytes | str | int, ...]
+Arg = bytes | str | int
+Command = tuple[Arg, ...]
+Call = tuple[str, Sequence[bytes], Sequence[Arg]]
+"""A script's name, its keys, its arguments."""
 TIMEOUT: Final = 0.25
 """Seconds to connect and to answer. A session read is part of a page load; a Redis of the same site answers in 1 ms."""
 PEER_TIMEOUT: Final = 1.0
 """To another site's: a round trip around the world takes 0.3 s."""
 PROBE_EVERY: Final = 0.5
 CONNECTIONS: Final = 4
-"""More in flight only queue inside the engine, which has one thread; fewer would wait for one large reply."""
-TOGETHER: Final = 64
-"""Groups of commands sent at once."""
+"""More only queue inside the engine, which has one thread; fewer would wait for one large reply."""
 QUEUED: Final = 4096
 """About 0.2 s of an engine's time: who came later would not be answered in time."""
 LONGEST_WAIT: Final = 1.0
@@ -87,168 +86,193 @@ class RedisLink:
     """`run` for scripts, `call` for one command, `call_all` for several. Raises EngineDown and Indeterminate."""
 
     def __init__(self, place: RedisPlace, clock: Clock | None = None) -> None:
+        # For the life of the link.
         self._place = place
         self._clock = clock or SystemClock()
         self._pool = pool_of(place, place.timeout)
-        self._waiting = pool_of(place, LONGEST_WAIT + place.timeout)
-        self._queue: deque[tuple[Sequence[Command], asyncio.Future[list[Reply]]]] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        # Now.
+        self._channels: list[Channel] = []
+        self._line: deque[Asked] = deque()
+        self._opening: asyncio.Task[None] | None = None
+        self._blocking: list[Channel] = []
         self._suspect_until = 0.0
         self._is_suspect = False
 
-    async def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> Reply:
+    async def run(self, name: str, keys: Sequence[bytes], args: Sequence[Arg]) -> Reply:
         """A script of steer/store/scripts; the engine that does not know it gets it."""
         it = script(name)
-        try:
-            return (await self.call_all((("EVALSHA", it.sha, len(keys), *keys, *args),)))[0]
-        except NoScriptError:
+        [reply] = await self._ask((("EVALSHA", it.sha, len(keys), *keys, *args),))
+        if is_unknown(reply):
             return await self.call("EVAL", it.text, len(keys), *keys, *args)
+        return self._checked(reply)
 
-    async def run_all(
-        self, name: str, calls: Sequence[tuple[Sequence[bytes], Sequence[bytes | str | int]]]
-    ) -> list[Reply]:
-        """One script many times, each with its keys and arguments, in one round trip. Only for a script that may be run
-        twice: the engine that does not know it gets it, and then all of them again."""
-        it = script(name)
-        commands = [("EVALSHA", it.sha, len(keys), *keys, *args) for keys, args in calls]
-        try:
-            return await self.call_all(commands)
-        except NoScriptError:
-            await self.call("SCRIPT", "LOAD", it.text)
-            return await self.call_all(commands)
+    async def run_all(self, calls: Sequence[Call]) -> list[Reply]:
+        """Scripts in one round trip. The first reply that is an error is raised. A script that the engine did not know
+        comes after the others."""
+        return list(map(self._checked, await self.try_all(calls)))
 
-    async def call(self, *command: bytes | str | int) -> Reply:
+    async def try_all(self, calls: Sequence[Call]) -> list[Reply]:
+        """As `run_all`; a reply that is an error is an EngineDown in its place."""
+        replies = await self._ask([evalsha(*call) for call in calls])
+        unknown = [at for at, reply in enumerate(replies) if is_unknown(reply)]
+        if unknown:
+            for name in {calls[at][0] for at in unknown}:
+                await self.call("SCRIPT", "LOAD", script(name).text)
+            for at, reply in zip(unknown, await self._ask([evalsha(*calls[at]) for at in unknown]), strict=True):
+                replies[at] = reply
+        return [self._refused(reply) if isinstance(reply, ErrorReply) else reply for reply in replies]
+
+    async def call(self, *command: Arg) -> Reply:
         """One command's reply."""
-        return (await self.call_all([command]))[0]
+        [reply] = await self._ask((command,))
+        return self._checked(reply)
 
     async def call_all(self, commands: Sequence[Command]) -> list[Reply]:
         """Their replies, in one round trip. The first reply that is an error is raised."""
+        return list(map(self._checked, await self._ask(commands)))
+
+    async def wait(self, *command: Arg) -> Reply:
+        """A command that blocks at the engine, for at most `LONGEST_WAIT`, on a connection of its own."""
         self._refuse_if_suspect()
-        if len(self._queue) >= QUEUED:
-            raise EngineDown(f"{self._place} has {QUEUED} commands to answer already")
-        answer: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        self._queue.append((commands, answer))
-        self._send_soon()
-        replies = await answer
-        await self._check(replies)
-        return replies
-
-    async def wait(self, *command: bytes | str | int) -> Reply:
-        """A command that blocks at the engine, for at most `LONGEST_WAIT`."""
-        self._refuse_if_suspect()
-        replies = await self._exchange(self._waiting, [command])
-        await self._check(replies)
-        return replies[0]
-
-    # What is asked for at the same time is sent together: a connection's round trip is most of a command's cost.
-
-    def _send_soon(self) -> None:
-        if len(self._senders) < CONNECTIONS:
-            sender = asyncio.get_running_loop().create_task(self._send(), name="store engine sender")
-            self._senders.add(sender)
-
-    async def _send(self) -> None:
+        channel = self._blocking.pop() if self._blocking else await self._connect_to_wait()
+        asked = asked_of((command,))
         try:
-            await self._send_all()
-        finally:
-            # In the very step that found the queue empty: a command that comes in the next must not count on this one.
-            self._senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-
-    async def _send_all(self) -> None:
-        while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), TOGETHER))]
-            try:
-                replies = iter(await self._once_or_twice([each for commands, _ in batch for each in commands]))
-            except StoreError as error:
-                for _, answer in batch:
-                    settle(answer, error)
-                self._turn_away()
-            else:
-                for commands, answer in batch:
-                    settle(answer, [next(replies) for _ in commands])
-
-    def _turn_away(self) -> None:
-        """Who waits behind a batch that the engine did not answer need not find out for himself."""
-        while self._is_suspect and self._queue:
-            _, answer = self._queue.popleft()
-            settle(answer, EngineDown(f"{self._place} does not answer"))
-
-    async def _once_or_twice(self, commands: Sequence[Command]) -> list[Reply]:
-        """An engine that cannot be reached for the second time may still have done what it was sent the first time."""
-        try:
-            return await self._exchange(self._pool, commands)
-        except Broken as broken:
-            try:
-                return await self._exchange(self._pool, commands)
-            except EngineDown as down:
-                raise Indeterminate(f"{broken.message}; {down.message}") from down
-
-    async def _exchange(self, pool: ConnectionPool, commands: Sequence[Command]) -> list[Reply]:
-        connection = await self._connect(pool)
-        try:
-            replies = await self._converse(connection, commands)
-        finally:
-            await pool.release(connection)
-        self._is_suspect = False
-        return replies
-
-    async def _check(self, replies: list[Reply]) -> None:
-        """Raises the first that is an error."""
-        for reply in replies:
-            if isinstance(reply, NoScriptError):
-                raise reply
-            if isinstance(reply, ResponseError):
-                raise await self._refused(reply) from reply
-
-    async def _connect(self, pool: ConnectionPool) -> Connection:
-        try:
-            connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, Closed) as error:
-            self._suspect()
-            raise EngineDown(f"{self._place} cannot be reached: {error}") from error
-        return connection
-
-    async def _converse(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
-        """Whatever interrupts this leaves replies behind: then the connection is of no more use.
-
-        One timeout for all replies: the library's own, one for each, would be a third of a read's cost. It also packs
-        in Python what hiredis packs in C.
-        """
-        try:
-            packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub says one word
-            await connection.send_packed_command(packed, check_health=False)
-            heed_cancelling()
-            async with asyncio.timeout(connection.socket_timeout):
-                return [await self._reply(connection) for _ in commands]
-        except (RedisTimeout, TimeoutError) as error:
-            await connection.disconnect(nowait=True)
-            self._suspect()
-            raise Indeterminate(f"{self._place} did not answer in time") from error
-        except (RedisError, OSError, Closed) as error:
-            await connection.disconnect(nowait=True)
-            raise Broken(f"the connection to {self._place} broke: {error}") from error
-        except BaseException:
-            await connection.disconnect(nowait=True)
+            channel.send(asked)
+            [reply] = await asked.answer
+        except asyncio.CancelledError:
+            channel.end(Broken(f"nobody waits for {self._place} any more"))
             raise
+        self._blocking.append(channel)
+        return self._checked(reply)
 
-    @staticmethod
-    async def _reply(connection: Connection) -> Reply:
-        try:
-            return await connection.read_response(timeout=inf)
-        except BusyLoadingError as error:
-            # The library counts this as a broken connection. It is an answer, and nothing was written.
-            return ResponseError(str(error))
-        except ResponseError as error:
-            return error
+    # Asking...
 
-    async def _refused(self, error: ResponseError) -> EngineDown:
+    def _ask(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+        """The replies, of which some may be errors."""
+        self._refuse_if_suspect()
+        asked = asked_of(commands)
+        if not self._line:
+            for channel in self._channels:
+                if channel.has_room:
+                    channel.send(asked)
+                    return asked.answer
+        if len(self._line) + sum(len(channel.asked) for channel in self._channels) >= QUEUED:
+            raise EngineDown(f"{self._place} has {QUEUED} commands to answer already")
+        self._line.append(asked)
+        self._open_if_few()
+        return asked.answer
+
+    def _checked(self, reply: Reply) -> Reply:
+        """Raises EngineDown."""
+        if isinstance(reply, ErrorReply):
+            raise self._refused(reply) from reply
+        if isinstance(reply, EngineDown):
+            raise reply
+        return reply
+
+    def _refused(self, error: ErrorReply) -> EngineDown:
         """READONLY, LOADING, OOM and their like: not now, or not here; nothing was written."""
-        if isinstance(error, ReadOnlyError):
+        if error.code == "READONLY":
             # It was the master once. Sentinel knows which is now: it is asked with the next connection.
-            await self._pool.disconnect(inuse_connections=False)
+            self._retire_all()
         return EngineDown(f"{self._place} refuses: {error}")
 
-    def _suspect(self) -> None:
+    # ... sending ...
+
+    def _go_on(self) -> None:
+        """There are replies, or a connection: the engine answers, and there may be room for who waits."""
+        self._is_suspect = False
+        if self._line:
+            self._send_line()
+
+    def _send_line(self) -> None:
+        for channel in self._channels:
+            while self._line and channel.has_room:
+                asked = self._line.popleft()
+                if not asked.answer.done():
+                    channel.send(asked)
+        if self._line:
+            self._open_if_few()
+
+    def _open_if_few(self) -> None:
+        if self._opening is None and len(self._channels) < CONNECTIONS:
+            self._opening = asyncio.get_running_loop().create_task(self._open(), name="store engine connection")
+
+    async def _open(self) -> None:
+        try:
+            channel = await self._connect(self._place.timeout, self._lost)
+        except EngineDown as down:
+            if not self._channels:
+                self._is_suspect_now()
+                self._turn_away(down)
+            return
+        finally:
+            self._opening = None
+        self._channels.append(channel)
+        self._send_line()
+
+    async def _connect(
+        self, patience: float, on_lost: Callable[[Channel, list[Asked], Indeterminate], None]
+    ) -> Channel:
+        """Raises EngineDown."""
+        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except (RedisError, OSError, Closed) as error:
+            raise EngineDown(f"{self._place} cannot be reached: {error}") from error
+        channel = Channel(connection, str(self._place), patience, self._go_on, on_lost)
+        if channel.is_closing:  # its end was told to the library, not to us
+            raise EngineDown(f"{self._place} cannot be reached: it closed the connection at once")
+        return channel
+
+    async def _connect_to_wait(self) -> Channel:
+        try:
+            return await self._connect(LONGEST_WAIT + self._place.timeout, self._lost_waiting)
+        except EngineDown:
+            self._is_suspect_now()
+            raise
+
+    # ... and when that fails.
+
+    def _lost(self, channel: Channel, left: list[Asked], why: Indeterminate) -> None:
+        """Who has broken with one connection gets another one, and a new one: whatever ended it may have ended all."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+        for asked in left:
+            if asked.broken or not isinstance(why, Broken):
+                asked.settle(why)
+        if not isinstance(why, Broken):
+            self._is_suspect_now()
+            self._turn_away(EngineDown(f"{self._place} does not answer"))
+            return
+        again = [asked for asked in left if not asked.answer.done()]
+        if again:
+            for asked in again:
+                asked.broken, asked.replies = why, []
+            self._line.extendleft(reversed(again))
+            self._retire_all()
+            self._open_if_few()
+
+    def _lost_waiting(self, channel: Channel, left: list[Asked], why: Indeterminate) -> None:
+        if channel in self._blocking:
+            self._blocking.remove(channel)
+        if not isinstance(why, Broken):
+            self._is_suspect_now()
+        for asked in left:
+            asked.settle(why)
+
+    def _turn_away(self, down: EngineDown) -> None:
+        """Who waits in line need not find out for himself. What was sent once may have been done nevertheless."""
+        while self._line:
+            asked = self._line.popleft()
+            asked.settle(Indeterminate(f"{asked.broken.message}; {down.message}") if asked.broken else down)
+
+    def _retire_all(self) -> None:
+        channels, self._channels = self._channels, []
+        for channel in channels:
+            channel.retire()
+
+    def _is_suspect_now(self) -> None:
         self._is_suspect = True
         self._suspect_until = self._clock.monotonic() + PROBE_EVERY
 
@@ -262,30 +286,28 @@ class RedisLink:
 
     async def close(self) -> None:
         """Ends every connection, after what is under way."""
-        await asyncio.gather(*self._senders)
-        for pool in (self._pool, self._waiting):
-            await pool.disconnect()
-            if isinstance(pool, SentinelConnectionPool):
-                for sentinel in pool.sentinel_manager.sentinels:
-                    await sentinel.aclose()
+        while left := [
+            asked.answer for asked in (*self._line, *(each for one in self._channels for each in one.asked))
+        ]:
+            await asyncio.wait(left)
+        if self._opening is not None:
+            self._opening.cancel()
+        for channel in (*self._channels, *self._blocking):
+            channel.end(Broken(f"the link to {self._place} is closed"))
+        if isinstance(self._pool, SentinelConnectionPool):
+            for sentinel in self._pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
 
-def heed_cancelling() -> None:
-    """The client library sends within `asyncio.wait_for`, which in Python 3.11 can swallow a task's cancelling."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def asked_of(commands: Sequence[Command]) -> Asked:
+    packed = b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub says one word
+    return Asked(packed, len(commands), asyncio.get_running_loop().create_future())
 
 
-def settle(answer: asyncio.Future[list[Reply]], outcome: list[Reply] | StoreError) -> None:
-    """Unless who asked has gone."""
-    if answer.done():
-        return
-    if isinstance(outcome, StoreError):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
+def evalsha(name: str, keys: Sequence[bytes], args: Sequence[Arg]) -> Command:
+    return ("EVALSHA", script(name).sha, len(keys), *keys, *args)
 
 
-class Broken(Indeterminate):
-    """The connection ended after the command was sent."""
+def is_unknown(reply: Reply) -> bool:
+    """The engine does not know the script (any more)."""
+    return isinstance(reply, ErrorReply) and reply.code == "NOSCRIPT"

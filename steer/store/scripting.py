@@ -15,7 +15,6 @@ PARTS = {
     "put_fields": ("record", "write"),
     "touch": ("record", "write"),
     "delete": ("record", "write"),
-    "read": ("record",),
     "apply": ("record",),
     "digest": ("record",),
     "sweep": ("record",),
@@ -28,7 +27,6 @@ FLAGS = {
     "delete": "allow-oom",
     "sweep": "allow-oom",
     "acknowledge": "allow-oom",
-    "read": "no-writes",
     "digest": "no-writes",
     "scan": "no-writes",
 }

@@ -6,8 +6,8 @@ import asyncio
 import secrets
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -21,6 +21,7 @@ from steer.store.layout import Space
 from steer.store.namespace import EngineNamespace
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import CONNECTIONS, PROBE_EVERY, QUEUED, RedisLink, RedisPlace
+from tests.kit.certificates import Authority
 from tests.kit.clock import ManualClock
 from tests.kit.processes import connections_to
 from tests.kit.redis import RedisServer, free_port, needs_redis
@@ -310,3 +311,103 @@ async def test_two_namespaces_of_one_engine_do_not_see_each_other(real: RedisEng
     other = Space("other", site=1)
     await put(real, KEY, b"x")
     assert await value(real, KEY, space=other) is None
+
+
+async def test_an_engine_behind_tls_and_a_password_is_asked_as_any_other(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair, trusted = authority.issue("localhost"), str(authority.certificate)
+    files = ("--tls-cert-file", str(pair.certificate), "--tls-key-file", str(pair.key))
+    tls = ("--tls-port", str(free_port()), *files, "--tls-ca-cert-file", trusted, "--tls-auth-clients", "no")
+    with RedisServer(tmp_path / "redis", *tls) as server:
+        server.ask("ACL SETUSER steer on >secret allkeys allcommands")
+        url = f"rediss://steer:secret@localhost:{tls[1]}/3"
+        link = RedisLink(RedisPlace(url, options=(("ssl_ca_certs", trusted),)))
+        large = secrets.token_bytes(300_000)
+        await asyncio.gather(*(link.call("SET", b"%d" % n, large) for n in range(8)))
+        assert await link.call("GET", b"7") == large
+        assert await link.call("ACL", "WHOAMI") == b"steer"
+        assert "db=3" in (await link.call("CLIENT", "INFO")).decode()
+        await link.close()
+
+
+Speak = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def answering(speak: Speak) -> AsyncIterator[RedisLink]:
+    """A link to an engine that greets as a Redis does, and answers each question as it is told."""
+    ended: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.append(end := asyncio.Event())
+        with suppress(ConnectionError):
+            while heard := await reader.read(10_000):
+                if b"GET" in heard:
+                    await speak(writer)
+                else:
+                    writer.write(b"+OK\r\n" * heard.count(b"*"))
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        end.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    link = RedisLink(RedisPlace(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"))
+    yield link
+    await link.close()
+    server.close()
+    await asyncio.gather(*(each.wait() for each in ended))
+
+
+async def test_what_is_no_redis_is_found_out_and_never_believed() -> None:
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with answering(speak) as link:
+        with pytest.raises(Indeterminate, match="answers as no Redis does"):
+            await link.call("GET", KEY)
+
+
+async def test_a_reply_that_nobody_asked_for_is_not_given_to_who_asks_next() -> None:
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"$1\r\na\r\n$1\r\nb\r\n")
+
+    async with answering(speak) as link:
+        assert await link.call("GET", b"one") == b"a"
+        assert await link.call("GET", b"two") == b"a"
+
+
+async def test_an_engine_that_dribbles_a_reply_is_too_slow_all_the_same() -> None:
+    async def speak(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"$100000\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.005)
+
+    async with answering(speak) as link:
+        begin = monotonic()
+        with pytest.raises(Indeterminate, match="did not answer in time"):
+            await link.call("GET", KEY)
+        assert monotonic() - begin < 1.0
+
+
+async def test_connections_that_end_under_many_writes_lose_none_and_invent_none(server: RedisServer) -> None:
+    """What was answered is there, what was refused is not; only what is indeterminate may be either."""
+    web = EngineNamespace(RedisEngine(link := RedisLink(RedisPlace(server.url))), ALONE)
+    await web.put(KEY, b"x", 60.0)
+    large = secrets.token_bytes(200_000)
+    asked = [asyncio.ensure_future(web.put(b"%d" % n, large, 60.0)) for n in range(40)]
+    await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+    server.ask("CLIENT KILL TYPE normal SKIPME yes")
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    fresh = EngineNamespace(RedisEngine(other := RedisLink(RedisPlace(server.url))), ALONE)
+    for n, each in enumerate(said):
+        found = await fresh.get(b"%d" % n)
+        if isinstance(each, EngineDown):
+            assert found is None
+        elif not isinstance(each, BaseException):
+            assert found
+            assert (found.value, found.stamp) == (large, each.stamp)
+    await link.close()
+    await other.close()

@@ -32,7 +32,7 @@ end
 local function base_wins(s, r, rec)
   if s.s ~= r.s then return s.s > r.s end
   if s.kind ~= r.kind then return string.byte(s.kind) > string.byte(r.kind) end
-  return s.kind == 'S' and is_larger(s.v, redis.call('HGET', rec, 'v'))
+  return s.kind == 'S' and is_larger(s.v, call('HGET', rec, 'v'))
 end
 
 local function deadline_wins(s, r)
@@ -55,13 +55,13 @@ end
 -- The base as it is now; everything but the requests known is written anew.
 local function rebase(rec, r, s)
   r.kind, r.s = s.kind, s.s
-  redis.call('DEL', rec)
-  if r.kind == 'S' then redis.call('HSET', rec, 'v', s.v) end
+  drop(rec, r)
+  if r.kind == 'S' then call('HSET', rec, 'v', s.v) end
   local left = {}
   for name, packed in pairs(r.fields) do
     if outlives(packed, r) then
       left[name] = packed
-      redis.call('HSET', rec, 'f:' .. name, packed)
+      call('HSET', rec, 'f:' .. name, packed)
     end
   end
   r.fields = left
@@ -71,7 +71,7 @@ local function merge_fields(rec, r, s)
   local changed = false
   for name, packed in pairs(s.fields) do
     if outlives(packed, r) and field_wins(packed, r.fields[name]) then
-      redis.call('HSET', rec, 'f:' .. name, packed)
+      call('HSET', rec, 'f:' .. name, packed)
       r.fields[name], changed = packed, true
     end
   end
@@ -102,10 +102,10 @@ local function merge(rec, s)
   if merge_fields(rec, r, s) then changed = true end
   if deadline_wins(s, r) then r.t, r.d, changed = s.t, s.d, true end
   if not changed then return false, false end
-  if r.kind == 'S' and next(r.fields) then redis.call('HSET', rec, 'v', '') end
-  redis.call('HSET', rec, 'm', head(r.kind, r.s, r.t, r.d) .. r.requests)
+  if r.kind == 'S' and next(r.fields) then call('HSET', rec, 'v', '') end
+  call('HSET', rec, 'm', head(r.kind, r.s, r.t, r.d) .. r.requests)
   expire(rec, r, tonumber(ARGV[2]), tonumber(ARGV[3]))
-  redis.call('ZADD', INDEX, score_of(last_stamp(r)), s.key)
+  call('ZADD', INDEX, score_of(last_stamp(r)), s.key)
   return true, conflict
 end
 
@@ -123,6 +123,6 @@ for i = 3, #KEYS do
   if changed then changes = changes + 1 end
   if conflict then conflicts = conflicts + 1 end
 end
-if latest > clock then redis.call('HSET', META, 'h', latest) end
-if ARGV[4] ~= '' then redis.call('HSET', META, 'cur:' .. ARGV[4], ARGV[5]) end
+if latest > clock then call('HSET', META, 'h', latest) end
+if ARGV[4] ~= '' then call('HSET', META, 'cur:' .. ARGV[4], ARGV[5]) end
 return {'OK', digits(now), latest, changes, conflicts}

@@ -3,6 +3,6 @@ local no = refusal()
 if no then return no end
 local stamp = take()
 local was_live = w.is_live and 1 or 0
-redis.call('DEL', REC)
+drop(REC, r)
 r.kind, r.s = 'X', stamp
 return finish(stamp, was_live, 0)

@@ -1,7 +1,7 @@
 -- KEYS 1 index. ARGV 1 records' prefix 2 lowest score 3 score to end before 4 offset 5 members at most
 --      6 ms: what may be forgotten by then does not count 7 max_lifetime ms
 -- One number for the states of many records, whatever their order: the XOR of 128 bits of each one's SHA-1.
-local members = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '(' .. ARGV[3], 'LIMIT', ARGV[4], ARGV[5])
+local members = call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '(' .. ARGV[3], 'LIMIT', ARGV[4], ARGV[5])
 local sum, count, dead = {0, 0, 0, 0}, 0, 0
 
 local function add(text)

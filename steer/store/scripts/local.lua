@@ -6,10 +6,10 @@ if math.abs(now - tonumber(ARGV[1])) > tonumber(ARGV[3]) then return {'ASTRAY', 
 local done
 if ARGV[4] == 'set' then
   local reply
-  if ARGV[7] == '1' then reply = redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6], 'NX')
-  else reply = redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6]) end
+  if ARGV[7] == '1' then reply = call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6], 'NX')
+  else reply = call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6]) end
   done = reply and 1 or 0
-elseif ARGV[7] == '1' and redis.call('GET', KEYS[1]) ~= ARGV[5] then done = 0
-elseif ARGV[4] == 'delete' then done = redis.call('DEL', KEYS[1])
-else done = redis.call('PEXPIRE', KEYS[1], ARGV[6]) end
+elseif ARGV[7] == '1' and call('GET', KEYS[1]) ~= ARGV[5] then done = 0
+elseif ARGV[4] == 'delete' then done = call('DEL', KEYS[1])
+else done = call('PEXPIRE', KEYS[1], ARGV[6]) end
 return {'OK', digits(now), done}

@@ -1,5 +1,5 @@
 -- KEYS 1 index 2 meta. ARGV 1 records' prefix 2 cursor 3 glob 4 count
-local found = redis.call('ZSCAN', KEYS[1], ARGV[2], 'MATCH', ARGV[3], 'COUNT', ARGV[4])
+local found = call('ZSCAN', KEYS[1], ARGV[2], 'MATCH', ARGV[3], 'COUNT', ARGV[4])
 local now = math.max(engine_ms(), ms_of(clock_of(KEYS[2])))
 local live = {}
 for i = 1, #found[2], 2 do

@@ -3,7 +3,7 @@ local now, clock = engine_ms(), clock_of(KEYS[1])
 if ms_of(ARGV[1]) > now + tonumber(ARGV[2]) then return {'ASTRAY', digits(now), clock} end
 local seen = string.sub(ARGV[1], 1, 17)
 if seen > clock then
-  redis.call('HSET', KEYS[1], 'h', seen)
+  call('HSET', KEYS[1], 'h', seen)
   clock = seen
 end
 return {'OK', digits(now), clock}
