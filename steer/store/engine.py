@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
+from steer.store.errors import EngineDown
 from steer.store.layout import Space
 from steer.store.state import State
 
@@ -189,6 +190,10 @@ class Engine(Protocol):
         """Raises StoreError if this engine belongs to another site, or was laid out otherwise."""
 
     async def write(self, space: Space, key: bytes, change: Change, terms: Terms) -> Answer: ...
+
+    async def write_all(self, space: Space, writes: Sequence[tuple[bytes, Change, Terms]]) -> list[Answer | EngineDown]:
+        """Writes to different keys, in one round trip. Each stands for itself: one that the engine would not take has
+        EngineDown in its place. What is raised is true of all of them."""
 
     async def read(self, space: Space, key: bytes) -> Reading: ...
 

@@ -15,7 +15,7 @@ from steer.store.engine import (
     Reading,
     Terms,
 )
-from steer.store.errors import StoreError
+from steer.store.errors import EngineDown, StoreError
 from steer.store.glob import matches
 from steer.store.layout import Space
 from steer.store.memory_replication import MemoryReplication, changed_account
@@ -54,6 +54,15 @@ class MemoryEngine(MemoryReplication):
             await self._tell(bool(space.peers))
             await self._kept()
         return answer
+
+    async def write_all(self, space: Space, writes: Sequence[tuple[bytes, Change, Terms]]) -> list[Answer | EngineDown]:
+        answers: list[Answer | EngineDown] = []
+        for key, change, terms in writes:
+            try:
+                answers.append(await self.write(space, key, change, terms))
+            except EngineDown as down:
+                answers.append(down)
+        return answers
 
     def _tidy(self, space: Space, shelf: Shelf, number: int, now: int) -> None:
         """The bucket that is written to, and one more: so that those nobody writes to have their turn."""

@@ -55,6 +55,10 @@ class RedisEngine(RedisBulk):
     async def write(self, space: Space, key: bytes, change: Change, terms: Terms) -> Answer:
         return answer_of(await self._link.run(*write_call(space, key, change, terms)))
 
+    async def write_all(self, space: Space, writes: Sequence[tuple[bytes, Change, Terms]]) -> list[Answer | EngineDown]:
+        replies = await self._link.try_all([write_call(space, *each) for each in writes])
+        return [reply if isinstance(reply, EngineDown) else answer_of(reply) for reply in replies]
+
     async def read(self, space: Space, key: bytes) -> Reading:
         return (await self.read_all(space, (key,)))[0]
 

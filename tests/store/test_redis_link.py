@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 import uvloop
 
-from steer.store.engine import Finding
+from steer.store.engine import Answer, Change, Delete, Finding, Outcome, Put
 from steer.store.errors import EngineDown, Indeterminate, StoreError
 from steer.store.layout import Space
 from steer.store.namespace import EngineNamespace
@@ -26,7 +26,7 @@ from tests.kit.clock import ManualClock
 from tests.kit.processes import connections_to
 from tests.kit.redis import RedisServer, free_port, needs_redis
 from tests.kit.waiting import until
-from tests.store.asking import ALONE, MINUTE, PAIRED, put, terms, value
+from tests.store.asking import ALONE, MINUTE, PAIRED, delete, put, terms, value
 
 pytestmark = needs_redis
 KEY = b"key"
@@ -59,6 +59,31 @@ async def test_an_engine_that_forgot_the_scripts_gets_them_again(real: RedisEngi
     await put(real, KEY, b"y")
     assert server.ask("SCRIPT FLUSH") == "+OK"
     assert await value(real, KEY) == b"y"
+
+
+async def test_an_engine_that_forgot_the_scripts_in_the_middle_does_each_write_of_several_once(
+    real: RedisEngine, server: RedisServer
+) -> None:
+    writes = [(b"%d" % n, Put(b"x", MINUTE), await terms(real)) for n in range(5)]
+    assert server.ask("SCRIPT FLUSH") == "+OK"
+    answers = await real.write_all(ALONE, writes)
+    assert [isinstance(each, Answer) and each.outcome for each in answers] == [Outcome.OK] * 5
+    assert [await value(real, key) for key, *_ in writes] == [b"x"] * 5
+
+
+async def test_of_several_writes_those_that_the_engine_has_no_memory_for_are_refused(
+    real: RedisEngine, server: RedisServer
+) -> None:
+    await put(real, KEY, b"x")
+    assert server.ask("CONFIG SET maxmemory 1") == "+OK"
+    changes: list[tuple[bytes, Change]] = [(KEY, Delete()), (b"other", Put(b"y", MINUTE))]
+    writes = [(key, change, await terms(real)) for key, change in changes]
+    await delete(real, b"to load the script")
+    done, refused = await real.write_all(ALONE, writes)
+    assert isinstance(done, Answer)
+    assert isinstance(refused, EngineDown)
+    assert await value(real, KEY) is None
+    assert await value(real, b"other") is None
 
 
 async def test_a_process_that_is_killed_loses_nothing_that_was_acknowledged(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from steer.store.engine import Delete, Engine, Outcome, Put, PutFields, Touch
+from steer.store.engine import Answer, Change, Delete, Engine, Outcome, Put, PutFields, Terms, Touch
 from steer.store.layout import Space
 from steer.store.limits import FIELDS, VALUE_BYTES
 from steer.store.stamp import is_stamp, parts_of, stamp_of
@@ -364,3 +366,34 @@ async def test_an_engine_that_belongs_to_another_site_or_is_laid_out_otherwise_i
         with pytest.raises(Exception, match="the engine holds '1 1024 buckets, site 001' of web"):
             await engine.open(other)
     await engine.open(Space("other", site=1, buckets=512))
+
+
+async def test_several_writes_in_one_round_trip_each_stand_for_themselves(engine: Engine) -> None:
+    await put(engine, KEY, b"before")
+    writes: list[tuple[bytes, Change, Terms]] = [
+        (KEY, Put(b"x", MINUTE), await terms(engine, condition="absent")),
+        (b"new", Put(b"y", MINUTE), await terms(engine, condition="absent")),
+        (b"late", Put(b"z", MINUTE), await terms(engine, left=-1000)),
+        (b"hash", PutFields({b"a": b"1"}, (), MINUTE), await terms(engine)),
+    ]
+    answers = await engine.write_all(ALONE, writes)
+    assert [isinstance(each, Answer) and each.outcome for each in answers] == [
+        Outcome.CONFLICT,
+        Outcome.OK,
+        Outcome.LATE,
+        Outcome.OK,
+    ]
+    assert [await value(engine, key) for key, *_ in writes] == [b"before", b"y", None, {b"a": b"1"}]
+
+
+async def test_several_writes_that_are_asked_for_again_happen_once(engine: Engine) -> None:
+    writes = [(b"%d" % n, Put(b"x", MINUTE), await terms(engine, request=b"request%d" % n)) for n in range(5)]
+    once = await stamps_of(engine, writes)
+    await asyncio.sleep(0.002)  # a stamp of now would be another
+    assert await stamps_of(engine, writes) == once
+
+
+async def stamps_of(engine: Engine, writes: list[tuple[bytes, Put, Terms]]) -> list[str]:
+    answers = await engine.write_all(ALONE, writes)
+    assert all(isinstance(each, Answer) and each.outcome is Outcome.OK for each in answers)
+    return [each.stamp for each in answers if isinstance(each, Answer)]

@@ -25,6 +25,7 @@ from steer.store.engine import (
     Reading,
     Terms,
 )
+from steer.store.errors import EngineDown
 from steer.store.layout import Space
 from steer.store.remote.shapes import (
     Shape,
@@ -80,6 +81,11 @@ def outcome(raw: Any) -> Outcome:
         raise Malformed(str(error)) from error
 
 
+def answer_or_down(raw: Any) -> Answer | EngineDown:
+    """Of one write among several: what the engine said, or why it would not take it."""
+    return EngineDown(raw) if type(raw) is str else answer(raw)
+
+
 def applied_outcome(raw: Any) -> Literal[Outcome.OK, Outcome.ASTRAY]:
     found = outcome(raw)
     if found is not Outcome.OK and found is not Outcome.ASTRAY:
@@ -102,6 +108,7 @@ terms = row(Terms, number, number, condition, blob)
 reading = row(Reading, number, clock, maybe(state))
 # Of a refusal the stamp's place has other words: which site is behind, why a fence stands.
 answer = row(Answer, outcome, number, clock, text, number, number, maybe(state))
+written = row(lambda *parts: parts, key, change, terms)
 applied = row(Applied, applied_outcome, number, number, number, stamp)
 states = each(pair(key, state))
 batch = row(Batch, number, states, maybe(number), maybe(cursor))
@@ -113,6 +120,7 @@ guard = maybe(blob)
 
 OPEN = call("open", (), nothing)
 WRITE = call("write", (key, change, terms), answer)
+WRITE_ALL = call("write_all", (each(written),), each(answer_or_down))
 READ = call("read", (key,), reading)
 READ_ALL = call("read_all", (each(key),), each(reading))
 SCAN = call("scan", (number, number, blob, number), pair(number, each(blob)))

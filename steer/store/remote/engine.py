@@ -21,6 +21,7 @@ from steer.store.engine import (
     Reading,
     Terms,
 )
+from steer.store.errors import EngineDown
 from steer.store.layout import Space
 from steer.store.remote import calls
 from steer.store.remote.link import RemoteLink
@@ -47,6 +48,9 @@ class RemoteEngine:
 
     async def write(self, space: Space, key: bytes, change: Change, terms: Terms) -> Answer:
         return await self._of(calls.WRITE, space, key, change, terms)
+
+    async def write_all(self, space: Space, writes: Sequence[tuple[bytes, Change, Terms]]) -> list[Answer | EngineDown]:
+        return await self._of(calls.WRITE_ALL, space, writes)
 
     async def read(self, space: Space, key: bytes) -> Reading:
         return await self._of(calls.READ, space, key)

@@ -15,6 +15,7 @@ import msgpack
 
 from steer.store.codec import Malformed, pack, unpack
 from steer.store.engine import Change, Delete, Digest, Put, PutFields, Touch
+from steer.store.errors import EngineDown
 from steer.store.limits import FIELDS, KEY_BYTES
 from steer.store.state import State
 
@@ -54,6 +55,8 @@ def parts(value: Any) -> object:
         return [CHANGES[type(value)], *own_parts(value)]
     if isinstance(value, StrEnum):
         return str(value)
+    if isinstance(value, EngineDown):
+        return value.message
     if isinstance(value, Digest):
         return [f"{value.sum:x}", value.count, value.seen, value.dead]
     if is_dataclass(value):
@@ -66,7 +69,7 @@ def parts(value: Any) -> object:
 
 
 def own_parts(value: Any) -> list[object]:
-    return [getattr(value, each.name) for each in fields(value)]
+    return list(value) if isinstance(value, tuple) else [getattr(value, each.name) for each in fields(value)]
 
 
 # What arrives.
