@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Protocol
 
 from chaos.settings import Control, Engine, Settings
@@ -73,7 +72,7 @@ class NoNotAfter(RedisEngine):
     """A write has an hour."""
 
     async def write(self, space: Space, key: bytes, change: Change, terms: Terms) -> Answer:
-        return await super().write(space, key, change, replace(terms, not_after_ms=terms.not_after_ms + FOREVER_MS))
+        return await super().write(space, key, change, terms._replace(not_after_ms=terms.not_after_ms + FOREVER_MS))
 
 
 class WallClock(RedisEngine):

@@ -24,7 +24,7 @@ from steer.store.engine import Engine, Outcome
 from steer.store.errors import StoreError
 from steer.store.layout import Space
 from steer.store.limits import check_value
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Value, Written
+from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Value, Written
 from steer.store.redis_link import RedisLink
 from steer.store.stamp import stamp_of
 from steer.store.state import HASH, PLAIN, Base, Deadline, Field, State
@@ -160,6 +160,12 @@ class AdoptingNamespace:
             acknowledge=acknowledge,
             want_previous=want_previous,
         )
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        for put in puts:
+            if put.ttl is None:
+                await self._adopt(put.key)
+        return await self._inner.put_all(puts)
 
     async def touch(self, key: bytes, ttl: float) -> bool:
         return await self._inner.touch(key, ttl) or (await self._adopt(key) and await self._inner.touch(key, ttl))

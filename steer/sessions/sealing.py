@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from steer.clock import Clock
 from steer.store.errors import Conflict, StoreError
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Value, Written
+from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Value, Written
 
 logger = logging.getLogger("steer.sessions.sealing")
 
@@ -171,6 +171,11 @@ class SealedNamespace:
         except Conflict as conflict:
             raise Conflict(conflict.stamp, self._open_if(key, conflict.current)) from conflict
         return Written(written.stamp, written.acknowledged, self._open_if(key, written.previous))
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        return await self._inner.put_all(
+            [Assignment(await self._name(key), self._seal(key, value), ttl) for key, value, ttl in puts]
+        )
 
     async def touch(self, key: bytes, ttl: float) -> bool:
         return await self._inner.touch(await self._name(key), ttl)

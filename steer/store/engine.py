@@ -36,8 +36,7 @@ class Outcome(StrEnum):
 # What may be written.
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """The whole record anew. `ttl_ms` None keeps a live record's deadline."""
 
     value: bytes | Mapping[bytes, bytes]
@@ -69,8 +68,7 @@ class Delete:
 Change = Put | PutFields | Touch | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """`sent_ms` is the caller's clock; it may differ from the engine's by `max_ahead`. `not_after_ms` is the engine's.
     `request` is 8 bytes, or none."""
 
@@ -80,8 +78,7 @@ class Terms:
     request: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """`stamp` is the write's; of a CONFLICT the record's ("" if none), of FENCED the reason, of BEHIND the site."""
 
     outcome: Outcome
@@ -93,8 +90,7 @@ class Answer:
     previous: State | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """`state` only if its deadline is ahead of the engine's time and the bucket's clock."""
 
     engine_ms: int

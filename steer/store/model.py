@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from steer.store.errors import StoreError
 
 Value = bytes | dict[bytes, bytes]
 Acknowledge = Literal["local", "all"]
@@ -17,8 +18,7 @@ Condition = str
 LONGEST = math.inf  # as a `ttl`: as long as the namespace allows
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A live record: a plain value, or a hash with at least one field."""
 
     value: Value
@@ -28,8 +28,7 @@ class Record:
     """The record is not served from then on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of a `put`."""
 
     stamp: str
@@ -39,14 +38,21 @@ class Written:
     """What stood there before; only with `want_previous`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldsWritten:
+class FieldsWritten(NamedTuple):
     """What became of a `put_fields`: how many fields are new, and how many went."""
 
     stamp: str
     acknowledged: Acknowledge
     added: int
     removed: int
+
+
+class Assignment(NamedTuple):
+    """One of several puts, without a condition. `ttl` as in `Namespace.put`."""
+
+    key: bytes
+    value: bytes | Mapping[bytes, bytes]
+    ttl: float | None
 
 
 class Namespace(Protocol):
@@ -77,6 +83,10 @@ class Namespace(Protocol):
         want_previous: bool = False,
     ) -> Written:
         """The whole record anew, whatever its kind was. `acknowledge` None is what the namespace's settings say."""
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        """Several puts under different keys, for the price of one round trip. What became of each is in its place, an
+        error too. What is raised is true of all; of TooLarge and ValueError that nothing was written."""
 
     async def touch(self, key: bytes, ttl: float) -> bool:
         """A new deadline for a live record. False where there is none: a touch never creates."""

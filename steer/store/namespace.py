@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1
+from itertools import count
 from typing import Literal, NamedTuple, TypeVar
 
 from steer.clock import Clock, SystemClock
@@ -35,7 +37,7 @@ from steer.store.errors import (
 )
 from steer.store.layout import Space
 from steer.store.limits import check_fields, check_key, check_request, check_value
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Written
+from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Record, Written
 from steer.store.stamp import NEVER, is_stamp
 from steer.store.state import record_of, value_stamp
 from steer.store.timing import Timing
@@ -45,6 +47,7 @@ BUCKETS_A_SCAN = 64
 """Buckets that one SCAN looks into at most, where there is little to find."""
 Confirm = Callable[[bytes, str], Awaitable[bool]]
 """Given a key and a stamp: has every other site a state that is not older? Answers within the namespace's `timeout`."""
+_REQUESTS = count(int.from_bytes(os.urandom(8), "big"))
 T = TypeVar("T")
 
 
@@ -134,6 +137,38 @@ class EngineNamespace:
         answer, acknowledged = await self._write(key, change, condition, request, acknowledge)
         return Written(answer.stamp, acknowledged, previous_of(answer))
 
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        for key, value, _ in puts:
+            check_key(key)
+            check_value(value)
+        changes = [Put(value, self._ttl_ms(ttl)) for _, value, ttl in puts]
+        terms = [await self._timing.terms("", new_request_id()) for _ in puts]
+        keys = [each.key for each in puts]
+        answers = await self._engine.write_all(self._space, list(zip(keys, changes, terms, strict=True)))
+        self._learn_from(answers, terms[-1].sent_ms)
+        if all(isinstance(each, Answer) and each.outcome is Outcome.OK for each in answers) and self._is_final:
+            return [Written(each.stamp, self._alone) for each in answers if isinstance(each, Answer)]
+        return list(await asyncio.gather(*map(self._put_in_the_end, keys, changes, terms, answers)))
+
+    def _learn_from(self, answers: Sequence[Answer | EngineDown], sent_ms: int) -> None:
+        last = answers[-1]
+        if isinstance(last, Answer):
+            self._timing.learn(last.engine_ms, sent_ms)
+
+    async def _put_in_the_end(
+        self, key: bytes, change: Put, terms: Terms, answer: Answer | EngineDown
+    ) -> Written | StoreError:
+        """What a put of several comes to that was refused, or that other sites must confirm."""
+        if isinstance(answer, EngineDown):
+            return answer
+        try:
+            if answer.outcome is Outcome.LATE:
+                answer = await self._ask(self._space, key, change, "", terms.request)
+            done, acknowledged = await self._finished(key, change, "", terms.request, None, answer)
+        except StoreError as error:
+            return error
+        return Written(done.stamp, acknowledged)
+
     async def touch(self, key: bytes, ttl: float) -> bool:
         answer, _ = await self._write(key, Touch(self._limited_ms(ttl)), None, None, "local")
         return bool(answer.one)
@@ -208,8 +243,14 @@ class EngineNamespace:
         check_request(request)
         asked = checked_condition(condition)
         request_id = request_id_of(change, request)
-        wanted = wish or self._promise.acknowledge
         answer = await self._ask(self._space, key, change, asked, request_id)
+        return await self._finished(key, change, asked, request_id, wish, answer)
+
+    async def _finished(
+        self, key: bytes, change: Change, asked: str, request_id: bytes, wish: Acknowledge | None, answer: Answer
+    ) -> tuple[Answer, Acknowledge]:
+        """The write is done, and known where it must be. Raises what has become of it instead."""
+        wanted = wish or self._promise.acknowledge
         if answer.outcome is Outcome.BEHIND and (wanted == "all" or self._promise.on_timeout == "degrade"):
             answer = await self._ask(self._unbounded, key, change, asked, request_id)
         if answer.outcome is not Outcome.OK:
@@ -223,6 +264,16 @@ class EngineNamespace:
             return answer.outcome, answer
 
         return (await self._timing.in_time(once, condition, request))[1]
+
+    @property
+    def _is_final(self) -> bool:
+        """Nobody is waited for after the engine."""
+        return not self._space.peers or self._promise.acknowledge == "local"
+
+    @property
+    def _alone(self) -> Acknowledge:
+        """What a write is by this engine alone."""
+        return "local" if self._space.peers else "all"
 
     async def _locally(self, key: bytes, ask: Callable[[Terms], Awaitable[tuple[Outcome, bool]]]) -> bool:
         check_key(key)
@@ -269,10 +320,8 @@ class EngineNamespace:
     # The other sites.
 
     async def _acknowledged(self, key: bytes, stamp: str, wanted: Acknowledge) -> Acknowledge:
-        if not self._space.peers:
-            return "all"
-        if wanted == "local":
-            return "local"
+        if wanted == "local" or not self._space.peers:
+            return self._alone
         if self._confirm and await self._confirm(key, stamp):
             return "all"
         if self._promise.on_timeout == "degrade":
@@ -292,7 +341,12 @@ def request_id_of(change: Change, request: bytes | None) -> bytes:
     """8 bytes. A touch needs none, because twice is as good as once; and it must not push those of writes out."""
     if isinstance(change, Touch):
         return b""
-    return os.urandom(8) if request is None else sha1(request, usedforsecurity=False).digest()[:8]
+    return new_request_id() if request is None else sha1(request, usedforsecurity=False).digest()[:8]
+
+
+def new_request_id() -> bytes:
+    """As good as random, and ten times quicker: a record knows its last 8 requests, of a few processes."""
+    return (next(_REQUESTS) % (1 << 64)).to_bytes(8, "big")
 
 
 def checked_condition(condition: Condition | None) -> str:

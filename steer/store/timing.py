@@ -59,18 +59,20 @@ class Timing:
         self, ask: Callable[[Terms], Awaitable[tuple[Outcome, T]]], condition: str, request: bytes
     ) -> tuple[Outcome, T]:
         """Once more if the engine found it late, though our own clock says that it cannot be."""
-        outcome, answer = await ask(await self._terms(condition, request))
+        outcome, answer = await ask(await self.terms(condition, request))
         if outcome is Outcome.LATE:
-            await self._ask_the_time()
-            outcome, answer = await ask(await self._terms(condition, request))
+            await self.ask_the_time()
+            outcome, answer = await ask(await self.terms(condition, request))
         return outcome, answer
 
-    async def _terms(self, condition: str, request: bytes) -> Terms:
+    async def terms(self, condition: str, request: bytes) -> Terms:
+        """Of a write that is sent now."""
         if self._skew is None:
-            await self._ask_the_time()
+            await self.ask_the_time()
         now = self.now_ms()
         return Terms(now, now + self.skew_ms + WRITE_TIME_MS, condition, request)
 
-    async def _ask_the_time(self) -> None:
+    async def ask_the_time(self) -> None:
+        """How far the engine's clock is ahead, anew."""
         sent = self.now_ms()
         self.learn(await self._engine.time_ms(), sent)

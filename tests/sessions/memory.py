@@ -16,7 +16,13 @@ class MemoryNamespace(EngineNamespace):
 
     def __init__(self, clock: Clock, log: Path | None = None) -> None:
         self.engine = MemoryEngine(Log(log, "always") if log else None, clock)
+        self._wall = clock.wall
         super().__init__(self.engine, Space("web", 1, buckets=16), clock=clock)
+
+    @property
+    def now(self) -> float:
+        """Wall time."""
+        return self._wall()
 
     async def keys(self) -> list[bytes]:
         """Of all live records."""

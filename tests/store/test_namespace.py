@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from steer.store.engine import Engine, Outcome
@@ -14,11 +16,12 @@ from steer.store.errors import (
     StoreError,
     TooFarBehind,
     TooLarge,
+    Unconfirmed,
     WrongKind,
 )
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
-from steer.store.model import LONGEST, Namespace
+from steer.store.model import LONGEST, Assignment, Namespace, Written
 from steer.store.namespace import EngineNamespace, Promise
 from steer.store.state import value_stamp
 from tests.kit.clock import ManualClock
@@ -56,6 +59,25 @@ async def test_many_are_read_at_once_in_the_order_that_they_are_asked_for(web: N
     assert [record and record.value for record in records] == [{b"tea": b"2"}, None, b"hello", b"hello"]
     with pytest.raises(TooLarge):
         await web.get_all([KEY, b"k" * 1025])
+
+
+async def test_several_puts_are_each_what_one_would_be(web: Namespace) -> None:
+    await web.put(b"cart", b"old", 600.0)
+    puts = [Assignment(KEY, b"hello", 60.0), Assignment(b"cart", {b"tea": b"2"}, None), Assignment(b"long", b"x", 1e9)]
+    done = await web.put_all(puts)
+    records = await web.get_all([put.key for put in puts])
+    assert [record and record.value for record in records] == [put.value for put in puts]
+    assert [record and record.stamp for record in records] == [
+        isinstance(each, Written) and each.stamp for each in done
+    ]
+    now = int(records[0].stamp[:13]) / 1000 if records[0] else 0.0
+    assert [record and round(record.deadline - now) for record in records] == [60, 600, 3600]
+
+
+async def test_of_several_puts_none_is_done_where_one_is_too_large(web: Namespace) -> None:
+    with pytest.raises(TooLarge):
+        await web.put_all([Assignment(KEY, b"x", 60.0), Assignment(b"k" * 1025, b"x", 60.0)])
+    assert await web.get(KEY) is None
 
 
 async def test_what_is_put_absent_or_at_a_stamp_is_refused_with_what_is_there(web: Namespace) -> None:
@@ -176,6 +198,10 @@ async def test_an_engine_whose_clock_jumps_a_little_takes_the_write_all_the_same
     clock.advance(2.0)
     await web.put(KEY, b"two", 60.0)
     assert abs(web.skew - 2.0) < 0.01
+    clock.advance(2.0)
+    done = await web.put_all([Assignment(KEY, b"three", 60.0), Assignment(b"other", b"x", 60.0)])
+    assert all(isinstance(each, Written) for each in done)
+    assert abs(web.skew - 4.0) < 0.01
 
 
 async def test_a_write_that_stays_late_is_an_error_and_no_write() -> None:
@@ -206,6 +232,26 @@ async def test_acknowledged_by_all_is_what_the_other_site_confirmed(engine: Engi
     assert (await web.put(KEY, b"x", 60.0)).acknowledged == "all"
     assert await other.states(PAIRED, [KEY]) == await engine.states(PAIRED, [KEY])
     assert (await web.put(KEY, b"x", 60.0, acknowledge="local")).acknowledged == "local"
+
+
+async def test_several_puts_are_confirmed_degraded_or_refused_each_by_itself(engine: Engine) -> None:
+    async def confirm(key: bytes, stamp: str) -> bool:
+        return key == KEY
+
+    puts = [Assignment(KEY, b"x", 60.0), Assignment(b"other", b"y", 60.0)]
+    known, unknown = await EngineNamespace(engine, PAIRED, Promise("all"), confirm=confirm).put_all(puts)
+    assert isinstance(known, Written)
+    assert known.acknowledged == "all"
+    assert isinstance(unknown, Unconfirmed)
+    lenient = EngineNamespace(engine, PAIRED, Promise("all", "degrade"), confirm=confirm)
+    assert [isinstance(each, Written) and each.acknowledged for each in await lenient.put_all(puts)] == ["all", "local"]
+    full = replace(PAIRED, max_pending=1)
+    assert [type(each) for each in await EngineNamespace(engine, full).put_all(puts)] == [TooFarBehind] * 2
+    await engine.fence(PAIRED, PAIRED.bucket_of(KEY), "a move")
+    fenced, done = await EngineNamespace(engine, PAIRED).put_all(puts)
+    assert isinstance(fenced, Fenced)
+    assert isinstance(done, Written)
+    assert done.acknowledged == "local"
 
 
 async def test_where_nobody_confirms_the_write_is_indeterminate_or_degraded_and_alone_all_is_one(

@@ -2,7 +2,8 @@
 
     data_received -> parser -> [one task for what has come] -> table.run -> replies in one write
 
-Commands run one after the other, as a pipeline is promised; GETs in a row, which change nothing, go together.
+Commands run one after the other, as a pipeline is promised; those that need not wait for each other go together
+(`together.py`).
 There is one task for each batch of commands and none for a command; while a batch runs and enough waits behind it, the
 transport is not read. A client that does not read its replies stops its own commands. What takes too long is ended by
 the door's sweep (`expire`), not by timers.
@@ -16,12 +17,13 @@ from collections.abc import Awaitable
 from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from steer.sessions.resp import strings, table
+from steer.sessions.resp import table, together
 from steer.sessions.resp.answering import answer_of
 from steer.sessions.resp.command import Refusal, Words
 from steer.sessions.resp.parser import LIMITS, STRANGERS, Malformed, Parser
 from steer.sessions.resp.replies import error, shown
 from steer.sessions.resp.session import Session
+from steer.sessions.resp.together import Together
 from steer.store.errors import EngineDown, Indeterminate, StoreError
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ FLUSH_AT = 64 * 1024
 
 TURN = 128
 """Commands in a row before others have their turn: about 2 ms where the store answers from memory."""
-
-READS_TOGETHER = 16
-"""GETs of one pipeline that are asked for at once: 4 MiB of the largest values."""
 
 COMMAND_TIME = 10.0
 """Seconds that a command may take to arrive, and a client to log in. Libraries write a command at once."""
@@ -128,9 +127,12 @@ class Connection(asyncio.Protocol):
         while words is not None:
             last: list[bytes] = []
             following = None
-            if strings.is_read(words) and self.session.space is not None and self.session.transaction is None:
-                reads, following = self._more_reads(words, last)
-                said = await self._reply_to_reads(reads)
+            several = together.begin(self.session, words, self.door.count)
+            if several is not None:
+                following = self._next(last)
+                while following is not None and several.takes(following):
+                    following = self._next(last)
+                said = await self._reply_to_all(several)
             else:
                 said = [await self._reply(words)]
             replies += said + last
@@ -143,28 +145,19 @@ class Connection(asyncio.Protocol):
         self.transport.write(b"".join(replies))
         self._end_batch()
 
-    def _more_reads(self, words: Words, last: list[bytes]) -> tuple[list[Words], Words | None]:
-        """The GETs that came with this one, and the command behind them. `last` takes what `_next` has to say."""
-        reads = [words]
-        following = self._next(last)
-        while following is not None and len(reads) < READS_TOGETHER and strings.is_read(following):
-            reads.append(following)
-            following = self._next(last)
-        return reads, following
-
-    async def _reply_to_reads(self, reads: list[Words]) -> list[bytes]:
+    async def _reply_to_all(self, several: Together) -> list[bytes]:
         """One question to the store. What is wrong with one of them is answered to that one alone."""
-        if len(reads) > 1:
+        if len(several.words) > 1:
             try:
-                return await self._patiently(strings.get_all(self.session, reads), reads[0])
-            except EngineDown as failure:
-                return [self._refused(failure) for _ in reads]
+                return await self._patiently(several.replies(), several.words[0])
+            except (EngineDown, Indeterminate) as failure:
+                return [self._refused(failure) for _ in several.words]
             except (Refusal, StoreError):
                 pass  # asked one by one, it shows which of them that is
             except Exception:
-                logger.exception("GET broke")
-                return [BROKEN for _ in reads]
-        return [await self._reply(words) for words in reads]
+                logger.exception("%s broke", shown(several.words[0][0]))
+                return [BROKEN for _ in several.words]
+        return [await self._reply(words) for words in several.words]
 
     async def _reply(self, words: Words) -> bytes:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from steer.sessions.resp.arguments import TIMES, ttl_option
@@ -18,8 +18,6 @@ MOST_REPLY = 16 * 1024 * 1024
 
 AT_ONCE = 64
 """Reads of one MGET under way: enough to fill a round trip to the engine."""
-
-GET = (b"GET", b"get")
 
 
 @dataclass(slots=True)
@@ -58,17 +56,6 @@ async def get(session: Session, words: Words) -> bytes:
     if record is not None and record.value.__class__ is bytes:
         return bulk(record.value)
     return bulk_or_null(plain_of(record), session.protocol)
-
-
-def is_read(words: Words) -> bool:
-    """A plain GET: several in a row are asked for together."""
-    return len(words) == 2 and words[0] in GET
-
-
-async def get_all(session: Session, several: Sequence[Words]) -> list[bytes]:
-    """The replies to several GETs, or what one of them raises."""
-    records = await session.get_all([words[1] for words in several])
-    return [bulk_or_null(plain_of(record), session.protocol) for record in records]
 
 
 def set_(session: Session, words: Words) -> Awaitable[bytes]:

@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from steer.store.errors import EngineDown, Indeterminate, StoreError, Unconfirmed
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Written
+from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Written
 from steer.store.namespace import EngineNamespace, Look, answered
 from steer.store.replication.standing import Standing, Where
 
@@ -97,6 +97,29 @@ class FailoverNamespace:
             )
 
         return await self._write(use, may_repeat=condition is None)
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        """At a peer each goes by itself: what becomes of one there depends on what the own engine made of it."""
+        done: list[Written | StoreError] = [EngineDown("not asked") for _ in puts]
+        if self._standing.where is Where.HOME:
+            try:
+                done = await self._home.put_all(puts)
+            except (EngineDown, Indeterminate) as failure:
+                done = [failure for _ in puts]
+            if not any(map(is_undone, done)):
+                return done
+            self._standing.lost()
+        return list(await asyncio.gather(*map(self._put_again, puts, done)))
+
+    async def _put_again(self, put: Assignment, done: Written | StoreError) -> Written | StoreError:
+        """At a peer, what the own engine did not do, or may not have done."""
+        if not is_undone(done):
+            return done
+        try:
+            again = self._elsewhere(lambda it: it.put(*put))
+            return await (once_more(again, done) if isinstance(done, Indeterminate) else again)
+        except StoreError as error:
+            return error
 
     async def touch(self, key: bytes, ttl: float) -> bool:
         return await self._write(lambda it: it.touch(key, ttl), may_repeat=True)
@@ -193,3 +216,8 @@ async def once_more(again: Awaitable[T], unknown: Indeterminate) -> T:
         raise
     except StoreError as refused:
         raise Indeterminate(f"{unknown.message}; {refused.message}") from refused
+
+
+def is_undone(done: Written | StoreError) -> bool:
+    """Is it for a peer to do? What is unconfirmed is done here."""
+    return isinstance(done, EngineDown | Indeterminate) and not isinstance(done, Unconfirmed)

@@ -15,7 +15,7 @@ from steer.errors import SteerError
 from steer.sessions.access import Access, Holder
 from steer.sessions.resp import RespDoor, RespLimits, connection
 from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError
-from steer.store.model import Record
+from steer.store.model import Assignment, Record, Written
 from tests.kit.certificates import Authority
 from tests.kit.clock import ManualClock
 from tests.sessions.memory import MemoryNamespace
@@ -248,9 +248,15 @@ class Counting(MemoryNamespace):
         super().__init__(ManualClock())
         self.asked: list[int] = []
 
+        self.written: list[int] = []
+
     async def get(self, key: bytes) -> Record | None:
         self.asked.append(1)
         return await super().get(key)
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        self.written.append(len(puts))
+        return await super().put_all(puts)
 
     async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
         self.asked.append(len(keys))
@@ -294,6 +300,52 @@ async def test_a_defect_in_gets_of_a_pipeline_is_an_error_for_each_of_them() -> 
 
     broken = b"-ERR internal error of the session door\r\n"
     assert await asked_together(Defective(ManualClock()), "GET a", "GET b", "PING") == [broken, broken, b"+PONG\r\n"]
+
+
+async def test_sets_in_a_row_are_one_question_and_of_one_key_the_last_one_wins() -> None:
+    namespace = Counting()
+    lines = ("SET a 1", "set b 2 EX 10", "SETEX c 10 3", "PSETEX d 9000 4", "SET a 5", "SET b 6", "GET a", "SET a 7")
+    assert await asked_together(namespace, *lines) == [*[OK] * 6, b"$1\r\n5\r\n", OK]
+    assert namespace.written == [4, 2]
+    found = await namespace.get_all([b"a", b"b", b"c", b"d"])
+    assert [record and record.value for record in found] == [b"7", b"6", b"3", b"4"]
+    assert [record and round(record.deadline - namespace.now) for record in found] == [28_800, 28_800, 10, 9]
+
+
+async def test_what_is_unusual_about_a_set_of_a_pipeline_goes_alone() -> None:
+    namespace = Counting()
+    lines = ("SET a 1", "SET b 2 NX", "SET a_LOCK 3", "SET c 4 EX 0", "SET d " + "v" * 262_145, "SET e 6 EX", "SET f 7")
+    replies = await asked_together(namespace, *lines)
+    assert [replies[n] for n in (0, 1, 2, 6)] == [OK] * 4
+    assert replies[3] == b"-ERR invalid expire time in 'set' command\r\n"
+    assert replies[4] == b"-ERR a value may have 262,144 bytes\r\n"
+    assert replies[5] == b"-ERR syntax error\r\n"
+    assert namespace.written == []
+    assert await namespace.keys() == [b"a", b"b", b"f"]
+
+
+async def test_what_is_wrong_with_one_set_of_a_pipeline_is_answered_to_that_one() -> None:
+    namespace = Counting()
+    replies = await asked_together(namespace, "SET a 1", "SET " + "k" * 1025 + " 2", "SET c 3")
+    assert [replies[0], replies[2]] == [OK, OK]
+    assert replies[1].startswith(b"-ERR a key has 1 to 1024 bytes")
+    assert await namespace.keys() == [b"a", b"c"]
+
+
+async def test_a_set_of_a_pipeline_that_the_store_refuses_is_an_error_in_its_place() -> None:
+    class Refusing(MemoryNamespace):
+        async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+            return [EngineDown("of memory") if put.key == b"b" else await self.put(*put) for put in puts]
+
+    replies = await asked_together(Refusing(ManualClock()), "SET a 1", "SET b 2", "SET c 3", "GET a")
+    assert replies == [OK, b"-ERR session store unavailable\r\n", OK, b"$1\r\n1\r\n"]
+
+
+async def test_sets_between_multi_and_exec_are_queued_one_by_one() -> None:
+    namespace = Counting()
+    replies = await asked_together(namespace, "MULTI", "SET a 1", "SET a 2", "EXEC")
+    assert replies == [OK, b"+QUEUED\r\n", b"+QUEUED\r\n", b"*2\r\n+OK\r\n+OK\r\n"]
+    assert namespace.written == []
 
 
 async def test_a_defect_is_an_error_and_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:

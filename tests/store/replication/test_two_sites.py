@@ -18,7 +18,7 @@ from steer.store.engine import Engine
 from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError, Unconfirmed
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
-from steer.store.model import Namespace
+from steer.store.model import Assignment, Namespace, Written
 from steer.store.namespace import Promise
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import RedisLink, RedisPlace
@@ -266,6 +266,35 @@ async def test_a_write_that_this_site_may_have_is_not_called_refused_because_the
         try:
             with pytest.raises(Indeterminate):
                 await two.web[0].put(b"sid", b"x", 60)
+        finally:
+            servers[0].go_on()
+
+
+async def test_of_several_writes_that_this_site_may_have_none_is_called_refused_because_the_peer_refuses_it(
+    servers: tuple[RedisServer, RedisServer],
+) -> None:
+    async with two_sites(servers) as two:
+        two.line.cut()
+        servers[0].pause()
+        try:
+            done = await two.web[0].put_all([Assignment(b"%d" % n, b"x", 60) for n in range(5)])
+            assert [type(each) for each in done] == [Indeterminate] * 5
+        finally:
+            servers[0].go_on()
+
+
+async def test_several_writes_are_done_by_the_peer_while_the_own_engine_hangs(
+    servers: tuple[RedisServer, RedisServer],
+) -> None:
+    async with two_sites(servers) as two:
+        servers[0].pause()
+        try:
+            puts = [Assignment(b"%d" % n, b"x", 60) for n in range(5)]
+            for _ in range(2):  # the first finds out, the next knows
+                assert all(isinstance(each, Written) for each in await two.web[0].put_all(puts))
+            assert [record and record.value for record in await two.web[1].get_all([put.key for put in puts])] == [
+                b"x"
+            ] * 5
         finally:
             servers[0].go_on()
 
