@@ -40,6 +40,9 @@ NONCE_BYTES = 12
 HEAD_BYTES = len(FORMAT) + ID_BYTES + NONCE_BYTES
 OVERHEAD = HEAD_BYTES + 16
 
+CIPHERS = 2048
+"""Records whose cipher is kept, about 3 KiB each: a request reads its session and then writes it, and comes again."""
+
 ALARM_EVERY = 60.0
 """Seconds between two lines of the log about the same kind of trouble; all are counted."""
 
@@ -73,8 +76,10 @@ class Seals:
 
     def __init__(self, namespace: str, ring: Callable[[], KeyRing]) -> None:
         self._namespace = namespace.encode()
+        self._sized_namespace = sized(self._namespace)
         self._ring = ring
         self._derive = lru_cache(maxsize=32)(self._namespace_key)
+        self._ciphers = lru_cache(maxsize=CIPHERS)(self._cipher_of)
 
     def seal(self, key: bytes, kind: bytes, values: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         """The values of one record by field; a plain value is the field "" of kind `S`."""
@@ -96,14 +101,20 @@ class Seals:
         if len(sealed) < OVERHEAD or sealed[:1] != FORMAT:
             raise Unopened("a value is not sealed")
         id = sealed[1 : 1 + ID_BYTES].hex()
-        found = next((each for each in self._ring().keys if each.id == id), None)
-        if found is None:
-            raise Unopened(f"a value is sealed with key {id}, which is not in the ring")
+        found = self._key(id)
         nonce = sealed[HEAD_BYTES - NONCE_BYTES : HEAD_BYTES]
         try:
             return self._cipher(found, key).decrypt(nonce, sealed[HEAD_BYTES:], self._place(kind, key, field))
         except InvalidTag:
             raise Unopened("a value was changed, or moved from another place") from None
+
+    def _key(self, id: str) -> RingKey:
+        """Raises Unopened."""
+        ring = self._ring()
+        for each in (ring.active, *ring.keys):
+            if each.id == id:
+                return each
+        raise Unopened(f"a value is sealed with key {id}, which is not in the ring")
 
     def names(self, key: bytes) -> list[bytes]:
         """The record's key as the engine has it, by each key of the ring; that of the active one is first."""
@@ -116,14 +127,22 @@ class Seals:
         return hashlib.sha256(self._namespace + b"\0" + key).digest()
 
     def _cipher(self, ring_key: RingKey, key: bytes) -> AESGCM:
-        return AESGCM(hmac.digest(self._derive(ring_key.id, ring_key.secret, b"values"), key, "sha256"))
+        return self._ciphers(ring_key.id, ring_key.secret, key)
+
+    def _cipher_of(self, id: str, secret: bytes, key: bytes) -> AESGCM:
+        return AESGCM(hmac.digest(self._derive(id, secret, b"values"), key, "sha256"))
 
     def _namespace_key(self, id: str, secret: bytes, use: bytes) -> bytes:
         return HKDF(SHA256(), 32, None, b"steer sessions " + use + b" " + self._namespace).derive(secret)
 
     def _place(self, kind: bytes, key: bytes, field: bytes) -> bytes:
         """Each part with its length: no two places are written alike."""
-        return b"".join(len(part).to_bytes(4, "big") + part for part in (self._namespace, kind, key, field))
+        return self._sized_namespace + sized(kind) + sized(key) + sized(field)
+
+
+def sized(part: bytes) -> bytes:
+    """With its length before it."""
+    return len(part).to_bytes(4, "big") + part
 
 
 class SealedNamespace:

@@ -147,7 +147,8 @@ class EngineNamespace:
         answers = await self._engine.write_all(self._space, list(zip(keys, changes, terms, strict=True)))
         self._learn_from(answers, terms[-1].sent_ms)
         if all(isinstance(each, Answer) and each.outcome is Outcome.OK for each in answers) and self._is_final:
-            return [Written(each.stamp, self._alone) for each in answers if isinstance(each, Answer)]
+            acknowledged = self._alone
+            return [Written(each.stamp, acknowledged) for each in answers if isinstance(each, Answer)]
         return list(await asyncio.gather(*map(self._put_in_the_end, keys, changes, terms, answers)))
 
     def _learn_from(self, answers: Sequence[Answer | EngineDown], sent_ms: int) -> None:

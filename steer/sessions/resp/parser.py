@@ -81,6 +81,8 @@ class Parser:
                 if self._take_words():
                     return self._words
             elif self._data[self._at] == 0x2A:  # *
+                if words := self._take_whole():
+                    return words
                 self._take_array()
             elif words := self._take_inline():
                 return words
@@ -89,6 +91,29 @@ class Parser:
     def _join(self) -> None:
         self._data, self._at = b"".join((self._data[self._at :], *self._later)), 0
         self._later.clear()
+
+    def _take_whole(self) -> list[bytes] | None:
+        """A command that is there in full and has nothing wrong with it, in half the time; None: piece by piece."""
+        data, limits = self._data, self.limits
+        end = data.find(b"\r\n", self._at, self._at + MOST_LINE)
+        number = data[self._at + 1 : end]
+        if end < 0 or not number.isdigit() or not 0 < int(number) <= limits.words:
+            return None
+        words: list[bytes] = []
+        at, size, total = end + 2, 0, 0
+        for _ in range(int(number)):
+            end = data.find(b"\r\n", at, at + MOST_LINE)
+            number = data[at + 1 : end]
+            if end < 0 or not data.startswith(b"$", at) or not number.isdigit():
+                return None
+            start, size = end + 2, int(number)
+            at, total = start + size, total + size
+            if size > limits.bulk or total > limits.command or data[at : at + 2] != b"\r\n":
+                return None
+            words.append(data[start:at])
+            at += 2
+        self._pass(at)
+        return words
 
     def _take_array(self) -> None:
         line = self._take_line()
