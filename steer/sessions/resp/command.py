@@ -52,3 +52,4 @@ class Refusal(Exception):
 
 SYNTAX = "ERR syntax error"
 NO_INTEGER = "ERR value is not an integer or out of range"
+NO_ROOM = "ERR the session door holds too many bytes for its clients, try again"

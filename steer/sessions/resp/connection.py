@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from steer.sessions.resp import table, together
 from steer.sessions.resp.answering import answer_of
-from steer.sessions.resp.command import Refusal, Words
+from steer.sessions.resp.command import NO_ROOM, Refusal, Words
 from steer.sessions.resp.parser import LIMITS, STRANGERS, Malformed, Parser
 from steer.sessions.resp.replies import error, shown
 from steer.sessions.resp.session import Session
@@ -48,7 +48,7 @@ WRITE_TIME = 30.0
 """Seconds that a client may leave its replies unread."""
 
 TOO_SLOW = error("ERR Protocol error: a command must arrive within 10 seconds")
-NO_ROOM = error("ERR the session door holds too many bytes for its clients, try again")
+FULL = error(NO_ROOM)
 BROKEN = error("ERR internal error of the session door")
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._is_asking = False
         self._is_given_up = False
         self._is_ending = False
+        self._is_refused = False
         self._is_paused = False
         self._can_write: asyncio.Event | None = None
 
@@ -138,11 +139,14 @@ class Connection(asyncio.Protocol):
             replies += said + last
             size += sum(map(len, said))
             turns += len(said)
+            del said  # while others have their turn, a reply is held by the transport alone, or by nobody
             if size > FLUSH_AT or turns >= TURN:
                 await self._flush(replies)
                 size = turns = 0
+                if self._is_refused:
+                    break
             words = following or (None if last or self.session.leaving else self._next(replies))
-        self.transport.write(b"".join(replies))
+        self._write(replies)
         self._end_batch()
 
     async def _reply_to_all(self, several: Together) -> list[bytes]:
@@ -207,17 +211,24 @@ class Connection(asyncio.Protocol):
                 replies.append(reply)
             return None
 
-    async def _flush(self, replies: list[bytes]) -> None:
-        """Write, and wait until the client has read enough of it."""
-        self.transport.write(b"".join(replies))
+    def _write(self, replies: list[bytes]) -> None:
+        if not self.transport.is_closing():  # to a client that has gone uvloop's cannot even be asked to
+            self.transport.write(b"".join(replies))
         replies.clear()
+
+    async def _flush(self, replies: list[bytes]) -> None:
+        """Write, and wait until the client has read enough of it.
+
+        All of it counts as held before anybody else has a turn: a loop may hand it to the kernel, and say that it
+        cannot, only later."""
+        self._write(replies)
+        self._account()
+        await asyncio.sleep(0)
         if self._can_write is not None and not self.transport.is_closing():
             self._watch(WRITE_TIME)
-            self._account()
             await self._can_write.wait()
             self.deadline = inf
-        else:
-            await asyncio.sleep(0)
+        self._account()
 
     def _end_batch(self) -> None:
         self._batch = None
@@ -255,8 +266,8 @@ class Connection(asyncio.Protocol):
             self.refuse(TOO_SLOW)
 
     def refuse(self, reply: bytes) -> None:
-        """A last word, and the end. In the middle of a batch there is no place for a word."""
-        self._is_ending = True
+        """A last word, and the end. In the middle of a batch there is no place for a word, and its rest is not done."""
+        self._is_ending = self._is_refused = True
         if self._batch is None:
             self.transport.write(reply)
             self.transport.close()
@@ -278,10 +289,11 @@ class Connection(asyncio.Protocol):
     def _account(self) -> None:
         """Say what is held. Over the door's budget, whoever holds much gives it back by going."""
         held = self._parser.held
-        if self._can_write is not None:
-            held += self.transport.get_write_buffer_size()
+        unread = self.transport.get_write_buffer_size()
+        if unread > FLUSH_AT or self._can_write is not None:
+            held += unread
         if self.session.transaction is not None:
             held += self.session.transaction.bytes
         if not self.door.account(held - self.held) and held > MOST_WAITING:
-            self.refuse(NO_ROOM)
+            self.refuse(FULL)
         self.held = held

@@ -28,6 +28,9 @@ class DoorFace(Protocol):
     def learned_scripts(self) -> dict[str, str]:
         """Digest -> name of scripts that clients have sent and that are known by their text."""
 
+    def account(self, more: int) -> bool:
+        """So many bytes more (or fewer) are held for a client. Is it within the budget of all clients?"""
+
     def space(self, name: str | None) -> Space | None:
         """The namespace of this name; None names the one of a door without users (None: there are users)."""
 
@@ -61,6 +64,8 @@ class Session:
         self.id = id
         self.leaving = False
         self.failed_logins = 0
+        self.collected = 0
+        """Bytes of a reply that is being put together."""
         # Until RESET.
         self.protocol = 2
         self.name = b""
@@ -81,6 +86,11 @@ class Session:
         if self.draft is not None:
             return [await self.draft.get(key) for key in keys]
         return await self.home.get_all(keys)
+
+    def collect(self, size: int) -> bool:
+        """A reply under way has so many bytes by now; 0: it is done with. False: the door holds too much."""
+        more, self.collected = size - self.collected, size
+        return self.door.account(more)
 
     @property
     def home(self) -> Space:

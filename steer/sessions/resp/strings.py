@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from steer.sessions.resp.arguments import TIMES, ttl_option
-from steer.sessions.resp.command import ALL_KEYS, ONE_KEY, SYNTAX, Command, Refusal, Words
+from steer.sessions.resp.command import ALL_KEYS, NO_ROOM, ONE_KEY, SYNTAX, Command, Refusal, Words
 from steer.sessions.resp.records import amend, plain_of
 from steer.sessions.resp.replies import OK, array, boolean, bulk, bulk_or_null, integer, null
 from steer.sessions.resp.session import Session
@@ -16,8 +16,8 @@ from steer.store.model import LONGEST, Condition, Record
 MOST_REPLY = 16 * 1024 * 1024
 """Bytes of one MGET: the reply is whole in memory before its first byte goes out. 64 values of the largest size."""
 
-AT_ONCE = 64
-"""Reads of one MGET under way: enough to fill a round trip to the engine."""
+AT_ONCE = 16
+"""Reads of one MGET under way: 4 MiB of the largest values."""
 
 
 @dataclass(slots=True)
@@ -155,15 +155,19 @@ async def mget(session: Session, words: Words) -> bytes:
     """A key that holds a hash is null here, as in Redis."""
     replies: list[bytes] = []
     total = 0
-    for start in range(1, len(words), AT_ONCE):
-        keys = words[start : start + AT_ONCE]
-        for record in await session.get_all(keys):
-            value = record.value if record is not None and isinstance(record.value, bytes) else None
-            replies.append(bulk_or_null(value, session.protocol))
-            total += len(replies[-1])
-        if total > MOST_REPLY:
-            raise Refusal(f"ERR the values have over {MOST_REPLY:,} bytes together: ask for fewer keys")
-    return array(replies)
+    try:
+        for start in range(1, len(words), AT_ONCE):
+            for record in await session.get_all(words[start : start + AT_ONCE]):
+                value = record.value if record is not None and isinstance(record.value, bytes) else None
+                replies.append(bulk_or_null(value, session.protocol))
+                total += len(replies[-1])
+            if total > MOST_REPLY:
+                raise Refusal(f"ERR the values have over {MOST_REPLY:,} bytes together: ask for fewer keys")
+            if not session.collect(total):
+                raise Refusal(NO_ROOM)
+        return array(replies)
+    finally:
+        session.collect(0)
 
 
 async def strlen(session: Session, words: Words) -> bytes:

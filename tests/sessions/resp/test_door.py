@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from steer.errors import SteerError
 from steer.sessions.access import Access, Holder
@@ -21,6 +23,7 @@ from tests.kit.clock import ManualClock
 from tests.sessions.memory import MemoryNamespace
 from tests.sessions.resp.talking import WITHIN, Talk, encoded, serving
 
+MIB = 1024 * 1024
 OK = b"+OK\r\n"
 NOAUTH = b"-NOAUTH Authentication required.\r\n"
 MAY_HAVE_HAPPENED = b"-ERR session store unavailable: no answer in time, the write may have happened\r\n"
@@ -523,3 +526,52 @@ async def test_a_door_that_closes_waits_for_nobody_longer_than_its_grace() -> No
             await served.door.close(grace=0.05)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await client.reply()
+
+
+@pytest.mark.parametrize("hang_up", [True, False])
+def test_clients_that_do_not_read_hold_no_more_than_the_door_may(hang_up: bool) -> None:
+    """On the loop that edges run on, which learns that somebody does not read only after others had their turn."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        most = runner.run(most_held_for_clients_that_do_not_read(4 * MIB, hang_up))
+    assert most <= 10 * MIB
+
+
+async def most_held_for_clients_that_do_not_read(budget: int, hang_up: bool) -> int:
+    """40 of them ask for 20 MiB each. In bytes, all memory that was taken meanwhile."""
+    async with serving(limits=RespLimits(held=budget)) as served:
+        good = await served.client()
+        assert await good.ask(b"SET big " + b"v" * (MIB // 4)) == OK
+        deaf = [await served.client() for _ in range(40)]
+        asked = encoded(b"MGET", *[b"big"] * 4) * 20 + encoded(b"SET", b"last", b"1")
+        tracemalloc.start()
+        try:
+            for each in deaf:
+                each.writer.transport.pause_reading()  # type: ignore[attr-defined]
+                each.writer.write(asked)
+                if hang_up:
+                    await each.writer.drain()
+                    each.writer.transport.abort()
+            for _ in range(100):
+                assert await good.ask("GET big")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_what_a_client_asked_for_before_it_hung_up_is_done() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(a_client_that_hangs_up_before_its_last_command())
+
+
+async def a_client_that_hangs_up_before_its_last_command() -> None:
+    async with serving() as served:
+        good, hasty = await served.client(), await served.client()
+        assert await good.ask("SET big " + "v" * 100_000) == OK
+        hasty.writer.write(
+            encoded(b"STRLEN", b"big") * 300 + encoded(b"GET", b"big") * 50 + encoded(b"SET", b"last", b"1")
+        )
+        await hasty.writer.drain()
+        hasty.writer.transport.abort()
+        async with asyncio.timeout(WITHIN):
+            while await good.ask("GET last") != b"$1\r\n1\r\n":
+                pass
