@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         # Now.
         self.deadline = inf
         self.held = 0
+        self._unread = 0
         self._batch: asyncio.Task[None] | None = None
         self._is_asking = False
         self._is_given_up = False
@@ -77,6 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        self.transport.set_write_buffer_limits(FLUSH_AT, 0)
         self._is_tls = transport.get_extra_info("sslcontext") is not None
         if self.door.admit(self) and self.session.space is None:
             self._watch(COMMAND_TIME)
@@ -147,6 +149,7 @@ class Connection(asyncio.Protocol):
                     break
             words = following or (None if last or self.session.leaving else self._next(replies))
         self._write(replies)
+        await self._until_read()
         self._end_batch()
 
     async def _reply_to_all(self, several: Together) -> list[bytes]:
@@ -211,24 +214,34 @@ class Connection(asyncio.Protocol):
                 replies.append(reply)
             return None
 
-    def _write(self, replies: list[bytes]) -> None:
-        if not self.transport.is_closing():  # to a client that has gone uvloop's cannot even be asked to
-            self.transport.write(b"".join(replies))
+    def _write(self, replies: list[bytes]) -> int:
+        """Its bytes."""
+        data = b"".join(replies)
         replies.clear()
+        if not self.transport.is_closing():  # to a client that has gone uvloop's cannot even be asked to
+            self.transport.write(data)
+        return len(data)
 
     async def _flush(self, replies: list[bytes]) -> None:
         """Write, and wait until the client has read enough of it.
 
-        All of it counts as held before anybody else has a turn: a loop may hand it to the kernel, and say that it
-        cannot, only later."""
-        self._write(replies)
+        All of it counts as held, before anybody else has a turn and until its last byte is with the kernel: a transport
+        keeps the whole of what it has begun to write."""
+        self._unread = self._write(replies)
+        if not self.transport.get_write_buffer_size():
+            self._unread = 0
         self._account()
         await asyncio.sleep(0)
+        await self._until_read()
+        self._unread = 0
+        self._account()
+
+    async def _until_read(self) -> None:
+        """As far as the client may leave replies unread."""
         if self._can_write is not None and not self.transport.is_closing():
             self._watch(WRITE_TIME)
             await self._can_write.wait()
             self.deadline = inf
-        self._account()
 
     def _end_batch(self) -> None:
         self._batch = None
@@ -288,10 +301,7 @@ class Connection(asyncio.Protocol):
 
     def _account(self) -> None:
         """Say what is held. Over the door's budget, whoever holds much gives it back by going."""
-        held = self._parser.held
-        unread = self.transport.get_write_buffer_size()
-        if unread > FLUSH_AT or self._can_write is not None:
-            held += unread
+        held = self._parser.held + self._unread
         if self.session.transaction is not None:
             held += self.session.transaction.bytes
         if not self.door.account(held - self.held) and held > MOST_WAITING:

@@ -575,3 +575,15 @@ async def a_client_that_hangs_up_before_its_last_command() -> None:
         async with asyncio.timeout(WITHIN):
             while await good.ask("GET last") != b"$1\r\n1\r\n":
                 pass
+
+
+async def test_a_client_that_asks_one_by_one_and_reads_nothing_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WRITE_TIME", 0.2)
+    async with serving() as served:
+        good, deaf = await served.client(), await served.client()
+        assert await good.ask("SET a " + "v" * 50_000) == OK
+        deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(WITHIN):
+            while b"connected_clients:2\r\n" in await good.ask("INFO clients"):
+                deaf.send("GET a")
+                assert sum(each.transport.get_write_buffer_size() for each in served.door._connections) < MIB
