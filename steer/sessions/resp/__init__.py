@@ -8,6 +8,8 @@
 
 **connection** (`connection.py`): one client. Answers its pipeline in order, one task for each batch of commands.
 
+**together** (`together.py`): GETs in a row, and SETs of different keys in a row, are one question to the store.
+
 **session** (`session.py`): what the commands know of their connection: protocol 2 or 3, user, namespace, transaction.
 
 **command** (`command.py`): a row of a table: name, words, keys, handler. `table.py` has them all, and the way to one.
