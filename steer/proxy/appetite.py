@@ -23,7 +23,8 @@ counts."""
 
 
 class Appetite:
-    """Of one client's connection, or of a stream in it. `room` is where the next piece goes."""
+    """Of one client's connection, or of a stream in it. `room` is where the next piece goes: a plain attribute, for it
+    is asked for at each read of a node."""
 
     __slots__ = ("_held_since", "_taken", "room")
 

@@ -184,7 +184,7 @@ class Exchange(ExchangeBody):
         data = render_request(head, host, self.stream.forwarding(head), self.request_id)
         if self._kept:
             data += b"".join(self._kept)
-        connection.begin(self, data)
+        connection.begin(self, data, self.stream.appetite)
         if self.request_done:
             self._enter(AWAIT_HEAD, settings.timeouts.response_head)
         else:
@@ -193,10 +193,6 @@ class Exchange(ExchangeBody):
             self.stream.hold_body(False)
 
     # relay
-
-    @property
-    def room(self) -> memoryview:
-        return self.stream.room
 
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx response: passed on, and proof that the node is alive."""

@@ -47,6 +47,24 @@ WORTHWHILE = 1024
 """Bytes of DATA that count as progress. A client that opens its window by less makes no deadline later."""
 
 
+class StreamAppetite(Appetite):
+    """Tiny for as long as plenty waits on all streams of the connection."""
+
+    __slots__ = ("_alone", "_connection")
+
+    def __init__(self, connection: H2ClientConnection) -> None:
+        self._connection = connection
+        super().__init__()
+
+    @property
+    def room(self) -> memoryview:
+        return self._alone if self._connection.waiting <= PLENTY else TINY
+
+    @room.setter
+    def room(self, alone: memoryview) -> None:
+        self._alone = alone
+
+
 class H2Stream:
     """See the module. Also `Expiring`, and the client's end of a tunnel."""
 
@@ -73,7 +91,7 @@ class H2Stream:
         self._request_ended = False
         self._pace: Pace | None = None
         # Of the response.
-        self.appetite = Appetite()
+        self.appetite: Appetite = StreamAppetite(connection)
         self.is_blocked = False
         self.finished_response = False
         self.is_queued = False
@@ -218,10 +236,6 @@ class H2Stream:
         return self.connection.forwarding.lines(head.authority, head.http10)
 
     # A node's response...
-
-    @property
-    def room(self) -> memoryview:
-        return self.appetite.room if self.connection.waiting <= PLENTY else TINY
 
     def send_interim(self, exchange: Exchange, head: ResponseHead) -> None:
         self.connection.session.send_head(self.number, h2.response_fields(head), end=False)

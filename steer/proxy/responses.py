@@ -44,10 +44,6 @@ class ResponseWriter:
 
     # A node's response...
 
-    @property
-    def room(self) -> memoryview:
-        return self.appetite.room
-
     def send_interim(self, exchange: Exchange, head: ResponseHead) -> None:
         """RFC 9110 section 15.2: not to HTTP/1.0 clients."""
         if not exchange.head.http10:
@@ -61,15 +57,14 @@ class ResponseWriter:
         self.finished_response = complete
         if plane.reveal or exchange.entry.pinned is not None:
             extra += plane.revealing(exchange)
-        data = render_response(head, exchange.request_id, plane.via, extra)
         if self._chunked:
             payload = chunk(payload)
             if complete:
                 payload += self._last_chunk(exchange)
         if len(payload) > JOINED:
-            self.transport.writelines((data, payload))
+            self.transport.writelines((render_response(head, exchange.request_id, plane.via, extra), payload))
         else:
-            self.transport.write(data + payload)
+            self.transport.write(render_response(head, exchange.request_id, plane.via, extra, payload))
 
     def send_payload(self, payload: bytes) -> None:
         self.transport.write(chunk(payload) if self._chunked else payload)

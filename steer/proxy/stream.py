@@ -32,10 +32,6 @@ class ClientStream(Protocol):
     finished_response: bool
 
     @property
-    def room(self) -> memoryview:
-        """Where the next piece of the response is read to (`appetite.py`): as much as the client can be given."""
-
-    @property
     def listener(self) -> ListenerSettings:
         """By which the client came."""
 

@@ -10,6 +10,7 @@ never large and never wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import filterfalse
 from typing import Final
 
 from steer.proxy.http.grammar import FIELD
@@ -129,9 +130,9 @@ RESPONSE_KINDS: Mapping[bytes, int] = {
 
 
 class KnownLines(dict[bytes, Entry]):
-    """line -> what to do; a line not seen before is classified by `__missing__`, and kept if it may be.
+    """line -> what to do; a line not seen before is classified, and kept if it may be.
 
-    `passing` holds the lines that pass, which are most: a head's other lines are those that are not in it.
+    `passing` holds the lines that pass, which are most: only a head's `others` are looked at one by one.
     """
 
     def __init__(self, kinds: Mapping[bytes, int], *, underscores: bool) -> None:
@@ -140,6 +141,11 @@ class KnownLines(dict[bytes, Entry]):
         self._kinds = kinds
         self._underscores = underscores
         self.passing: set[bytes] = set()
+        self._passes = self.passing.__contains__
+
+    def others(self, lines: list[bytes]) -> list[bytes]:
+        """The lines of a head that are not known to pass."""
+        return list(filterfalse(self._passes, lines))
 
     def __missing__(self, line: bytes) -> Entry:
         match = FIELD.fullmatch(line)

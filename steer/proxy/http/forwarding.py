@@ -74,16 +74,26 @@ def render_request(head: RequestHead, host: bytes, forwarding: bytes, request_id
         lines = [*lines, *_made_anew(head)]
         if head.introduction:
             return _render_introduced(head, host, lines)
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Request-Id: %b\r\ntraceparent: 00-%b-%b-00\r\n\r\n" % (
-        head.method.encode(),
-        head.target,
-        host,
-        b"\r\n".join(lines),
-        b"\r\n" if lines else b"",
-        forwarding,
-        request_id,
-        request_id,
-        request_id[16:],
+    # Joined, since `%` takes a third longer.
+    return b"".join(
+        (
+            head.method.encode(),
+            b" ",
+            head.target,
+            b" HTTP/1.1\r\nHost: ",
+            host,
+            b"\r\n",
+            b"\r\n".join(lines),
+            b"\r\n" if lines else b"",
+            forwarding,
+            b"X-Request-Id: ",
+            request_id,
+            b"\r\ntraceparent: 00-",
+            request_id,
+            b"-",
+            request_id[16:],
+            b"-00\r\n\r\n",
+        )
     )
 
 
@@ -110,16 +120,21 @@ def _made_anew(head: RequestHead) -> Iterator[bytes]:
         yield b"Max-Forwards: %d" % (head.max_forwards - (head.method == "OPTIONS"))
 
 
-def render_response(head: ResponseHead, request_id: bytes, via: bytes, extra: bytes) -> bytes:
-    """The head that an HTTP/1 client gets, framing apart: `extra` is lines, each ended, that the exchange adds."""
+def render_response(head: ResponseHead, request_id: bytes, via: bytes, extra: bytes, body: bytes = b"") -> bytes:
+    """The head that an HTTP/1 client gets, framing apart: `extra` is lines, each ended, that the exchange adds. `body`
+    is what follows in the same piece."""
     lines = head.lines
-    return b"HTTP/1.1 %d %b\r\n%b%b%bVia: %b %b\r\nX-Request-Id: %b\r\n\r\n" % (
-        head.status,
-        head.reason,
-        b"\r\n".join(lines),
-        b"\r\n" if lines else b"",
-        extra,
-        b"1.0" if head.http10 else b"1.1",
-        via,
-        request_id,
+    return b"".join(
+        (
+            head.start,
+            b"\r\n".join(lines),
+            b"\r\n" if lines else b"",
+            extra,
+            b"Via: 1.0 " if head.http10 else b"Via: 1.1 ",
+            via,
+            b"\r\nX-Request-Id: ",
+            request_id,
+            b"\r\n\r\n",
+            body,
+        )
     )

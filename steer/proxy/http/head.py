@@ -19,7 +19,18 @@ from steer.errors import (
     Failure,
 )
 from steer.proxy.http import fields, grammar
-from steer.proxy.http.fields import MAX_KNOWN_LINE, KnownLines, name_of
+from steer.proxy.http.fields import (
+    CONTENT_LENGTH,
+    DATE,
+    DROP,
+    HOST,
+    KEEP_ALIVE,
+    MAX_KNOWN_LINE,
+    PASS,
+    PASS_UNKEPT,
+    KnownLines,
+    name_of,
+)
 
 MAX_METHOD = 32
 """Bytes; the longest registered method (UPDATEREDIRECTREF) has 17."""
@@ -28,6 +39,9 @@ MAX_DIGITS = 18
 MAX_HOSTS = 1024
 """Authorities remembered with their host name; a site has few, a scanner many."""
 
+MAX_PATHS = 1024
+MAX_KNOWN_PATH = 128
+"""Targets without a query that are remembered with their path, and bytes of one: what a site's pages link to."""
 MAX_PORT = 65535
 
 _DOT, _PERCENT = b".%"
@@ -40,6 +54,7 @@ REFUSED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _request_lines = KnownLines(fields.REQUEST_KINDS, underscores=False)
 _response_lines = KnownLines(fields.RESPONSE_KINDS, underscores=True)
 _hosts: dict[bytes, str] = {}
+_paths: dict[bytes, str] = {}
 _methods = {method: method.decode() for method in METHODS}
 
 
@@ -51,7 +66,6 @@ class RequestHead:
 
     lines: list[bytes]
     path = ""
-    authority = b""
     host = ""
     content_length = -1
     chunked = False
@@ -69,6 +83,7 @@ class RequestHead:
         self.target = target
         self.http10 = http10
         self.keep_alive = not http10
+        self.authority = b""
         self.websocket_key = b""
         self.plain = True
         """It has a Host, and no field that means something to the edge: no body, no upgrade, nothing to wait for."""
@@ -94,14 +109,23 @@ def read_request(block: bytes, max_fields: int = 100, allow_underscores: bool = 
         return MALFORMED.because("the request line is not METHOD TARGET HTTP/1.1")
     if len(lines) > max_fields + 1:
         return HEAD_TOO_LARGE.because(f"more than {max_fields} fields")
-    name = _methods.get(method) or _read_method(method)
-    if isinstance(name, Failure):
-        return name
+    name = _methods.get(method)
+    if name is None:
+        other = _read_method(method)
+        if isinstance(other, Failure):
+            return other
+        name = other
     if version != b"HTTP/1.1" and version != b"HTTP/1.0":
         return _refuse_version(version)
     head = RequestHead(name, target, version == b"HTTP/1.0")
-    failure = _read_target(head, target) or _read_request_fields(head, lines, allow_underscores)
-    return head if failure is None else failure
+    path = _paths.get(target)
+    if path is not None:
+        head.path = path
+    else:
+        failure = _read_target(head, target)
+        if failure is not None:
+            return failure
+    return _read_request_fields(head, lines, allow_underscores) or head
 
 
 def read_lines(method: bytes, target: bytes, lines: list[bytes], allow_underscores: bool) -> RequestHead | Failure:
@@ -111,8 +135,7 @@ def read_lines(method: bytes, target: bytes, lines: list[bytes], allow_underscor
     if isinstance(name, Failure):
         return name
     head = RequestHead(name, target, http10=False)
-    failure = _read_target(head, target) or _read_request_fields(head, lines, allow_underscores)
-    return head if failure is None else failure
+    return _read_target(head, target) or _read_request_fields(head, lines, allow_underscores) or head
 
 
 def _read_method(method: bytes) -> str | Failure:
@@ -144,7 +167,15 @@ def _read_target(head: RequestHead, target: bytes) -> Failure | None:
     if (_DOT in path or _PERCENT in path) and _is_evasive(path):
         return BAD_TARGET.because("the path has dot segments or an encoded NUL")
     head.path = path.decode("ascii")
+    if len(path) == len(target) <= MAX_KNOWN_PATH and not head.authority:
+        _remember_path(target, head.path)
     return None
+
+
+def _remember_path(target: bytes, path: str) -> None:
+    if len(_paths) >= MAX_PATHS:
+        _paths.clear()
+    _paths[target] = path
 
 
 def _leave_authority(head: RequestHead, authority: bytes, rest: bytes) -> bytes:
@@ -167,17 +198,16 @@ def _read_request_fields(head: RequestHead, lines: list[bytes], allow_underscore
     """Leaves in `lines` what goes on to the node: most lines are known to pass, and only the others are looked at."""
     del lines[0]
     head.lines = lines
-    passing = _request_lines.passing
     host, special = None, None
-    for line in [line for line in lines if line not in passing]:
+    for line in _request_lines.others(lines):
         kind, value = _request_lines[line]
-        if kind == fields.PASS or kind == fields.PASS_UNKEPT:
+        if kind == PASS_UNKEPT or kind == PASS:
             continue
-        if kind == fields.HOST:
+        if kind == HOST:
             if host is not None:
                 return MALFORMED.because("more than one Host")
             host = value
-        elif kind != fields.DROP and (kind != fields.KEEP_ALIVE or head.http10):
+        elif kind != DROP and (kind != KEEP_ALIVE or head.http10):
             if special is None:
                 special = _Special()
             failure = special.take(head, kind, value)
@@ -332,17 +362,21 @@ class ResponseHead:
     upgrade = b""
     websocket_accept = b""
 
-    def __init__(self, status: int, reason: bytes, http10: bool) -> None:
+    def __init__(self, status: int, reason: bytes, http10: bool, start: bytes) -> None:
         self.status = status
         self.reason = reason
         self.http10 = http10
+        self.start = start
+        """The status line for the client, ended."""
         self.closes = http10
         self.content_length = -1
         self.chunked = False
         self.has_date = False
 
 
-_status_lines: dict[bytes, tuple[int, bytes, bool]] = {}
+StatusLine = tuple[int, bytes, bool, bytes]
+"""As `ResponseHead` takes it."""
+_status_lines: dict[bytes, StatusLine] = {}
 MAX_STATUS_LINES = 256
 """Status lines remembered; nodes use some dozens."""
 
@@ -368,20 +402,19 @@ def _read_response_fields(head: ResponseHead, lines: list[bytes]) -> Failure | N
     """Leaves in `lines` what goes on to the client."""
     del lines[0]
     head.lines = lines
-    passing = _response_lines.passing
     special = None
-    for line in [line for line in lines if line not in passing]:
+    for line in _response_lines.others(lines):
         kind, value = _response_lines[line]
-        if kind == fields.PASS or kind == fields.PASS_UNKEPT:
+        if kind == PASS or kind == PASS_UNKEPT:
             continue
-        if kind == fields.DATE:
+        if kind == DATE:
             head.has_date = True
-        elif kind == fields.CONTENT_LENGTH:
+        elif kind == CONTENT_LENGTH:
             if head.content_length >= 0 or not value.isdigit() or len(value) > MAX_DIGITS:
                 return NODE_BROKE.because("Content-Length is not one number")
             head.content_length = int(value)
         else:
-            if kind != fields.DROP and (kind != fields.KEEP_ALIVE or head.http10):
+            if kind != DROP and (kind != KEEP_ALIVE or head.http10):
                 if special is None:
                     special = _SpecialResponse()
                 if not special.take(head, kind, value):
@@ -392,11 +425,12 @@ def _read_response_fields(head: ResponseHead, lines: list[bytes]) -> Failure | N
     return None
 
 
-def _read_status_line(line: bytes) -> tuple[int, bytes, bool] | None:
+def _read_status_line(line: bytes) -> StatusLine | None:
     match = grammar.STATUS_LINE.fullmatch(line)
     if match is None:
         return None
-    status = (int(match[2]), match[3] or b"", match[1] == b"0")
+    code, reason = int(match[2]), match[3] or b""
+    status = (code, reason, match[1] == b"0", b"HTTP/1.1 %d %b\r\n" % (code, reason))
     if len(_status_lines) < MAX_STATUS_LINES and len(line) <= MAX_KNOWN_LINE:
         _status_lines[line] = status
     return status

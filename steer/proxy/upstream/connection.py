@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 from steer.errors import NODE_BROKE, NODE_RESET, Failure
-from steer.proxy.appetite import LARGE, SMALL
+from steer.proxy.appetite import LARGE, Appetite
 from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody, NoBody, UntilClose
 from steer.proxy.http.grammar import has_bare_line_end
 from steer.proxy.http.head import ResponseHead, read_response
@@ -26,16 +26,16 @@ MAX_INTERIM = 10
 """1xx responses before the final one; more is a node that keeps a client waiting for ever."""
 
 
+NOBODY = Appetite()
+"""Of a connection that waits for its next request."""
+
+
 class NodeListener(Protocol):
     """Who hears the response: the exchange."""
 
     method: str
     request_done: bool
     wants_websocket: bool
-
-    @property
-    def room(self) -> memoryview:
-        """A part of `appetite.LARGE`: as much may be read now."""
 
     def on_interim(self, head: ResponseHead) -> None: ...
     def on_response(self, head: ResponseHead, payload: bytes, complete: bool) -> None: ...
@@ -76,6 +76,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """The node sent more than the body that it had announced, or something that breaks the rules."""
         # Of the response that is being read.
         self.exchange: NodeListener | None = None
+        self.appetite = NOBODY
         self._buffer = b""
         self._body: Body | None = None
         self._head: ResponseHead | None = None
@@ -83,9 +84,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     # The exchange's side.
 
-    def begin(self, exchange: NodeListener, data: bytes) -> None:
-        """Send a request's head, and what there is of its body."""
+    def begin(self, exchange: NodeListener, data: bytes, appetite: Appetite) -> None:
+        """Send a request's head, and what there is of its body. `appetite` is of the client whose it is."""
         self.exchange = exchange
+        self.appetite = appetite
         self._head = None
         self._body = None
         self._interim = 0
@@ -100,6 +102,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def release(self, reusable: bool = True) -> None:
         """The exchange is over: back to the pool, or closed."""
         self.exchange = None
+        self.appetite = NOBODY
         if self._held:
             self.hold(False)
         head, body = self._head, self._body
@@ -134,12 +137,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self.exchange.room if self.exchange is not None else SMALL
+        return self.appetite.room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes(LARGE[:nbytes]))
-
-    def data_received(self, data: bytes) -> None:
+        data = LARGE[:nbytes].tobytes()
         self.pool.heard += 1
         if self.tunnel is not None:
             self.tunnel.from_node(data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from h2.errors import ErrorCodes
 
 from steer.errors import NODE_BROKE, NODE_RESET, NODE_UNTOUCHED, Failure
+from steer.proxy.appetite import Appetite
 from steer.proxy.http import h2
 from steer.proxy.http.framing import WHOLE, Body, ChunkedBody, LengthBody
 from steer.proxy.http.h2 import Field
@@ -54,7 +55,7 @@ class NodeStream(UpstreamConnection):
 
     # The exchange's side...
 
-    def begin(self, exchange: NodeListener, data: bytes) -> None:
+    def begin(self, exchange: NodeListener, data: bytes, appetite: Appetite) -> None:
         self.exchange = exchange
         block, _, rest = data.partition(b"\r\n\r\n")
         fields, length = h2.request_fields(block)
