@@ -25,6 +25,7 @@ JOINED = 16 * 1024
 class ResponseWriter:
     """One response at a time; `keeps` says whether the connection may go on after it."""
 
+    __slots__ = ("_chunked", "appetite", "finished_response", "is_blocked", "keeps", "listener", "plane", "transport")
     transport: asyncio.Transport
 
     def __init__(self, plane: DataPlane, listener: ListenerSettings) -> None:

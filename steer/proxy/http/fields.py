@@ -42,6 +42,7 @@ DATE: Final = 15
 WEBSOCKET_ACCEPT: Final = 16
 PASS_UNKEPT: Final = 17
 """Passes, and is never remembered: it may hold a secret."""
+PASSING = frozenset({PASS, PASS_UNKEPT})
 KEEP_ALIVE: Final = 18
 """`Connection: keep-alive` and nothing else, which most clients and nodes send: it says something in HTTP/1.0 only."""
 FORWARDED: Final = 19

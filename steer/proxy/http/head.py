@@ -26,8 +26,7 @@ from steer.proxy.http.fields import (
     HOST,
     KEEP_ALIVE,
     MAX_KNOWN_LINE,
-    PASS,
-    PASS_UNKEPT,
+    PASSING,
     KnownLines,
     name_of,
 )
@@ -201,7 +200,7 @@ def _read_request_fields(head: RequestHead, lines: list[bytes], allow_underscore
     host, special = None, None
     for line in _request_lines.others(lines):
         kind, value = _request_lines[line]
-        if kind == PASS_UNKEPT or kind == PASS:
+        if kind in PASSING:
             continue
         if kind == HOST:
             if host is not None:
@@ -405,7 +404,7 @@ def _read_response_fields(head: ResponseHead, lines: list[bytes]) -> Failure | N
     special = None
     for line in _response_lines.others(lines):
         kind, value = _response_lines[line]
-        if kind == PASS or kind == PASS_UNKEPT:
+        if kind in PASSING:
             continue
         if kind == DATE:
             head.has_date = True
