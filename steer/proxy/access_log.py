@@ -11,6 +11,7 @@ import select
 import stat
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 MAX_WAITING = 4 * 1024 * 1024
@@ -25,15 +26,14 @@ class AccessLog:
     def __init__(self, target: str) -> None:
         self.on = target != "off"
         self._lines: list[str] = []
+        self.add: Callable[[str], None] = self._lines.append
+        """A line, ended. The list's own method, for it is called for each request."""
         self._waiting = b""
         self.dropped = 0
         self._fd = -1
         if self.on:
             self._fd = sys.stdout.fileno() if target == "stdout" else _open(target)
             self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
-
-    def add(self, line: str) -> None:
-        self._lines.append(line)
 
     def flush(self) -> None:
         """Write what has come since the last flush. Called each tick, and before the worker ends."""
@@ -70,22 +70,32 @@ def _open(path: str) -> int:
 
 class Stamp:
     """Monotonic time as the wall time that it is, in text. The costly part is made anew each second, and so is the
-    difference between the two clocks: somebody may set the wall's."""
+    difference between the two clocks: somebody may set the wall's. The rest is made once for each millisecond, in which
+    a busy worker has some thirty requests."""
 
     def __init__(self) -> None:
         self._until = 0.0
         self._second = 0.0
+        self._to_second = ""
+        self._begun = self._over = 0.0
         self._text = ""
 
     def text(self, now: float) -> str:
         """`now` is monotonic seconds -> 2026-08-22T10:00:00.000Z."""
+        if not self._begun <= now < self._over:
+            self._begin_millisecond(now)
+        return self._text
+
+    def _begin_millisecond(self, now: float) -> None:
         if not self._second <= now < self._until:
             self._begin_second(now)
-        return f"{self._text}{int((now - self._second) * 1000):03d}Z"
+        milliseconds = int((now - self._second) * 1000)
+        self._begun, self._over = now, self._second + (milliseconds + 1) / 1000
+        self._text = f"{self._to_second}{milliseconds:03d}Z"
 
     def _begin_second(self, now: float) -> None:
         wall = time.time() - time.monotonic() + now
-        self._text = datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        self._to_second = datetime.fromtimestamp(int(wall), UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         self._second = now - wall % 1
         self._until = self._second + 1
 

@@ -39,7 +39,7 @@ from steer.proxy.http.introduction import Guide
 from steer.proxy.pace import Pace
 from steer.proxy.proxy_protocol import Endpoints
 from steer.proxy.responses import ResponseWriter
-from steer.proxy.served import ROOM_AFTER_S, endpoints_of, guide_for
+from steer.proxy.served import ROOM_AFTER_S, endpoints_of, guide_for, source_of
 from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class ClientConnection(ResponseWriter, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        self.address = self.endpoints.source
+        self.address = self.announced.source if self.announced is not None else source_of(transport)
         self._tls = transport.get_extra_info("ssl_object")
         if self._tls is not None:
             self.transport.set_write_buffer_limits(MOST_UNSENT)

@@ -488,12 +488,13 @@ class Exchange(ExchangeBody):
             connection.release(reusable)
 
     def _settle(self) -> None:
+        plane = self.plane
         self.phase = SETTLED
-        if self.plane.uploads.under_way:
-            self.plane.uploads.end(self)
-        if self.plane.readers.keys:
-            self.plane.readers.let_go(self)
+        if plane.uploads.under_way:
+            plane.uploads.end(self)
+        if plane.readers.keys:
+            plane.readers.let_go(self)
         if self._charged:
-            self.plane.budgets[self.pool].give_back()
-        self.plane.recorder.record(self, monotonic())
+            plane.budgets[self.pool].give_back()
+        plane.recorder.record(self, monotonic())
         self.stream.exchange_settled()

@@ -178,16 +178,17 @@ class ExchangeState:
     # evidence
 
     def _succeed(self) -> None:
-        plane, index = self.plane, self.verdict.node.index
+        counters, verdict = self.plane.counters, self.verdict
+        index = verdict.node.index
         if self.entry.pinned is not None:
-            plane.counters.pinned[index].observe(self.head_at - self.try_at)
+            counters.pinned[index].observe(self.head_at - self.try_at)
             return
-        plane.counters.upstream[index].observe(self.head_at - self.try_at)
-        if self.verdict.trial:
+        counters.upstream[index].observe(self.head_at - self.try_at)
+        if verdict.trial:
             self._report(Outcome.SUCCESS, self.status)
         else:
-            plane.counters.successes[index] += 1
-            plane.counters.succeeded_at[index] = self.head_at
+            counters.successes[index] += 1
+            counters.succeeded_at[index] = self.head_at
 
     def _report(self, outcome: Outcome, status: int) -> None:
         if self.entry.pinned is None:

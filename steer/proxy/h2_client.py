@@ -28,7 +28,7 @@ from steer.proxy.http.h2_budgets import CANCELS, EMPTY, FLOOD
 from steer.proxy.http.h2_session import ENHANCE_YOUR_CALM, EVERYTHING, REFUSED_STREAM, Session
 from steer.proxy.http.introduction import Guide
 from steer.proxy.proxy_protocol import Endpoints
-from steer.proxy.served import ROOM_AFTER_S, endpoints_of, guide_for, reset
+from steer.proxy.served import ROOM_AFTER_S, endpoints_of, guide_for, reset, source_of
 from steer.proxy.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class H2ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        self.address = self.endpoints.source
+        self.address = self._announced.source if self._announced is not None else source_of(transport)
         self._tls = transport.get_extra_info("ssl_object")
         self.forwarding = Forwarding(self.address, self.listener.scheme, self.plane.via, "2.0")
         self.guide = guide_for(self.listener, self.address, self.plane.via, "2.0")

@@ -125,8 +125,7 @@ class DataPlane:
         self._ended = asyncio.Event()
         self.report = report
         self.doubts: dict[ExchangeState, Doubt] = {}
-        self._ids = b""
-        self._next_id = 0
+        self._ids: list[bytes] = []
 
     def __repr__(self) -> str:
         return f"<DataPlane [{len(self.connections)} connections, {sum(self.load.in_flight)} in flight]>"
@@ -232,12 +231,10 @@ class DataPlane:
 
     def new_id(self) -> bytes:
         """A request id: 32 hexadecimal digits, unpredictable, and fit to be a trace id."""
-        at = self._next_id
-        if at >= len(self._ids):
-            self._ids = os.urandom(16 * IDS_AT_ONCE).hex().encode()
-            at = 0
-        self._next_id = at + 32
-        return self._ids[at : at + 32]
+        if not self._ids:
+            digits = os.urandom(16 * IDS_AT_ONCE).hex().encode()
+            self._ids = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+        return self._ids.pop()
 
     def host_for(self, pool: PoolSettings, node: Node) -> bytes:
         """The Host that the node sees, where it is not the client's."""

@@ -59,11 +59,12 @@ class Recorder:
         if self.log.on:
             head = exchange.head
             head_us = int((exchange.head_at - exchange.try_at) * 1e6) if exchange.head_at else 0
+            connect_us = int(exchange.connect_s * 1e6) if exchange.connect_s else 0
             self.log.add(
                 f'{{"time":"{self._stamp.text(now)}","client":"{exchange.client}","method":"{head.method}",'
                 f'"host":"{head.host}","target":"{escaped(head.target)}","status":{status},'
                 f'"bytes":{exchange.sent_bytes},{place.text}"retries":{exchange.retries},"error":"{exchange.error}",'
-                f'"duration_us":{int(duration * 1e6)},"connect_us":{int(exchange.connect_s * 1e6)},'
+                f'"duration_us":{int(duration * 1e6)},"connect_us":{connect_us},'
                 f'"response_head_us":{head_us},"request_id":"{exchange.request_id.decode()}"}}\n'
             )
 

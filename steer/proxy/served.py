@@ -45,6 +45,12 @@ def endpoints_of(transport: asyncio.BaseTransport) -> Endpoints:
     return Endpoints(*_address(source), *_address(destination))
 
 
+def source_of(transport: asyncio.BaseTransport) -> str:
+    """The client's address alone, as `endpoints_of` has it: all that most connections need."""
+    name = transport.get_extra_info("peername")
+    return _one_spelling(name[0]) if name else ""
+
+
 def guide_for(listener: ListenerSettings, peer: str, via: bytes, version: str = "1.1") -> Guide | None:
     """Who reads a request's fields for its client's address; None: this peer's fields do not count."""
     source = listener.client_address
@@ -54,7 +60,12 @@ def guide_for(listener: ListenerSettings, peer: str, via: bytes, version: str = 
 
 
 def _address(name: tuple[str, int] | None) -> tuple[str, int]:
-    return (plain(ip_address(name[0].partition("%")[0])), name[1]) if name else ("", 0)
+    return (_one_spelling(name[0]), name[1]) if name else ("", 0)
+
+
+def _one_spelling(host: str) -> str:
+    """The kernel writes IPv4 in one way only."""
+    return plain(ip_address(host.partition("%")[0])) if ":" in host else host
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -144,13 +144,31 @@ def upstream_context(
     return context
 
 
+class _DirectContext(ssl.SSLContext):
+    """Its connections read and write by OpenSSL's object itself: the methods of `ssl.SSLObject` only pass the same call
+    on, which is a call of Python for each read, each write, and twice to ask what is pending."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        inner = getattr(connection, "_sslobj", connection)
+        vars(connection).update(read=inner.read, write=inner.write, pending=inner.pending)
+        return connection
+
+
 def _base_context(
     minimum: Minimum,
     alpn: Sequence[str],
     choose: Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], None],
 ) -> ssl.SSLContext:
     restrict_groups()
-    context = server_side(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), alpn)
+    context = server_side(_DirectContext(ssl.PROTOCOL_TLS_SERVER), alpn)
     context.minimum_version = _VERSIONS[minimum]
     context.num_tickets = TICKETS
     # OpenSSL keeps TLS 1.3 for a context without a certificate only because it has this callback.

@@ -39,7 +39,7 @@ def choose(tables: Tables, facts: Facts, load: Load, now: float, dice: Dice) -> 
     if not plan.sites:
         return _choose_from(plan, load, now, dice)
     site = plan.sites[bisect_right(plan.ends, dice.random())] if plan.ends else plan.sites[0]
-    slot = pick(site.nodes, load, dice)
+    slot = site.nodes.single or pick(site.nodes, load, dice)
     if load.avoid_until[slot.index] > now or load.in_flight[slot.index] >= slot.limit:
         return _choose_instead(plan, by_weight(plan.sites, site, dice), slot, load, now, dice)
     return slot.verdict
