@@ -247,7 +247,7 @@ class Exchange(ExchangeBody):
             stream.close_after_response()
         if self.status < 500:
             self._succeed()
-        self._leave_node(self.request_done)
+        self._let_go(connection, self.request_done)
         self._settle()
 
     def on_upgraded(self, head: ResponseHead, payload: bytes) -> None:
@@ -475,14 +475,16 @@ class Exchange(ExchangeBody):
     def _leave_node(self, reusable: bool = False) -> None:
         if not self._on_node:
             return
-        self._on_node = False
-        index = self.verdict.node.index
-        self.plane.load.in_flight[index] -= 1
         if self.phase == CONNECT:
-            self.plane.upstreams[index].leave(self)
+            self.plane.upstreams[self.verdict.node.index].leave(self)
         elif self.phase == ARRIVE:
             self._forget_arrival()
-        connection = self.connection
+        self._let_go(self.connection, reusable)
+
+    def _let_go(self, connection: UpstreamConnection | None, reusable: bool) -> None:
+        """Of the node, and of its connection if there is one."""
+        self._on_node = False
+        self.plane.load.in_flight[self.verdict.node.index] -= 1
         if connection is not None:
             self.connection = None
             connection.release(reusable)

@@ -200,12 +200,12 @@ def _read_request_fields(head: RequestHead, lines: list[bytes], allow_underscore
     host, special = None, None
     for line in _request_lines.others(lines):
         kind, value = _request_lines[line]
-        if kind in PASSING:
-            continue
         if kind == HOST:
             if host is not None:
                 return MALFORMED.because("more than one Host")
             host = value
+        elif kind in PASSING:
+            continue
         elif kind != DROP and (kind != KEEP_ALIVE or head.http10):
             if special is None:
                 special = _Special()
@@ -404,15 +404,13 @@ def _read_response_fields(head: ResponseHead, lines: list[bytes]) -> Failure | N
     special = None
     for line in _response_lines.others(lines):
         kind, value = _response_lines[line]
-        if kind in PASSING:
-            continue
         if kind == DATE:
             head.has_date = True
         elif kind == CONTENT_LENGTH:
             if head.content_length >= 0 or not value.isdigit() or len(value) > MAX_DIGITS:
                 return NODE_BROKE.because("Content-Length is not one number")
             head.content_length = int(value)
-        else:
+        elif kind not in PASSING:
             if kind != DROP and (kind != KEEP_ALIVE or head.http10):
                 if special is None:
                     special = _SpecialResponse()
