@@ -15,6 +15,9 @@ from typing import Final
 
 from steer.proxy.http.grammar import FIELD
 
+_UNDERSCORE = b"_"[0]
+"""As a number, as in `head.py`: so it is found in half the time."""
+
 Entry = tuple[int, bytes]
 """What to do, and the value without white space."""
 
@@ -168,7 +171,7 @@ class KnownLines(dict[bytes, Entry]):
     def _kind_of_other(self, name: bytes) -> int:
         if name.startswith(b"x-steer-"):
             return DROP
-        return UNDERSCORE if b"_" in name and not self._underscores else PASS
+        return UNDERSCORE if not self._underscores and _UNDERSCORE in name else PASS
 
     def _keep(self, line: bytes, entry: Entry) -> None:
         if len(self) + len(self.passing) >= MAX_KNOWN_LINES:
