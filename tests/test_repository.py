@@ -193,6 +193,7 @@ TESTED_BY = {
     "store/memory_rules": "tests/store/test_writes.py",
     "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",
+    "store/redis_channel": "tests/store/test_redis_link.py",
     "store/redis_check": "tests/store/test_redis_link.py",
     "store/memory_replication": "tests/store/test_replication.py",
     "store/background": "tests/store/test_site.py",
