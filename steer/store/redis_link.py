@@ -21,11 +21,10 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from steer.clock import Clock, SystemClock
 from steer.store.errors import EngineDown, Indeterminate
-from steer.store.redis_channel import Asked, Broken, Channel, Closed, ErrorReply, Reply
+from steer.store.redis_channel import Asked, Broken, Channel, ErrorReply, Reply
 from steer.store.scripting import script
 
 Arg = bytes | str | int
@@ -218,7 +217,8 @@ class RedisLink:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, Closed) as error:
+        except Exception as error:  # whatever the library met (a password that is no text, say): nothing was asked
+            await connection.disconnect(nowait=True)
             raise EngineDown(f"{self._place} cannot be reached: {error}") from error
         channel = Channel(connection, str(self._place), patience, self._go_on, on_lost)
         if channel.is_closing:  # its end was told to the library, not to us

@@ -267,6 +267,17 @@ async def test_nobody_there_is_down(clock: ManualClock) -> None:
     await nobody.close()
 
 
+async def test_a_password_that_cannot_be_sent_is_told_and_nobody_waits_for_ever(
+    clock: ManualClock, server: RedisServer
+) -> None:
+    """Bytes of the environment that are no UTF-8. The library's error for it is no error of the network."""
+    engine = RedisEngine(RedisLink(RedisPlace(server.url, options=(("password", "\udcff"),)), clock))
+    async with asyncio.timeout(10):
+        with pytest.raises(EngineDown, match="cannot be reached"):
+            await engine.time_ms()
+    await engine.close()
+
+
 async def test_many_at_once_share_a_bounded_number_of_connections(real: RedisEngine, server: RedisServer) -> None:
     await put(real, KEY, b"x")
     values = await asyncio.gather(*(value(real, KEY) for _ in range(500)))
