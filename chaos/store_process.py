@@ -18,7 +18,8 @@ from chaos.settings import BUCKETS, NAME, Settings
 from chaos.settings import Engine as EngineSettings
 from steer.clock import SystemClock
 from steer.sessions.keyring import Key, KeyState, Ring
-from steer.sessions.sealing import SealedNamespace, Seals
+from steer.sessions.sealing import SealedNamespace
+from steer.sessions.seals import Seals
 from steer.store.engine import Engine
 from steer.store.errors import Indeterminate, StoreError
 from steer.store.layout import Space
@@ -108,9 +109,9 @@ class StoreProcess:
     async def _lock(self, request: Message) -> Message:
         key, token = request["key"].encode(), request["value"].encode()
         if request["f"] == "lock":
-            done = await self._namespace.local_set(key, token, request["ttl"], only_absent=True)
+            done = await self._namespace.locks.set(key, token, request["ttl"], only_absent=True)
         else:
-            done = await self._namespace.local_delete(key, if_value=token)
+            done = await self._namespace.locks.delete(key, if_value=token)
         return {"outcome": "ok", "done": done}
 
 

@@ -32,7 +32,8 @@ from steer.sessions.affinity.stored import StoredKeys
 from steer.sessions.http_door.door import HttpDoor, HttpLimits
 from steer.sessions.keyfile import WatchedRing
 from steer.sessions.resp.door import RespDoor, RespLimits
-from steer.sessions.sealing import SealedNamespace, Seals
+from steer.sessions.sealing import SealedNamespace
+from steer.sessions.seals import Seals
 from steer.sessions.space import Space
 from steer.store.courier import Courier
 from steer.store.engine import Engine

@@ -190,6 +190,7 @@ TESTED_BY = {
     "steering/surveying": "tests/steering/test_plan.py",
     "steering/why_not": "tests/steering/test_splitting.py",
     "store/errors": "tests/store",
+    "store/locks": "tests/store/test_namespace.py",
     "store/memory_rules": "tests/store/test_writes.py",
     "store/memory_shelf": "tests/store/test_writes.py",
     "store/model": "tests/store",

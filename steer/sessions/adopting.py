@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from steer.clock import Clock
-from steer.sessions.sealing import Seals
+from steer.sessions.seals import Seals
 from steer.store.engine import Engine, Outcome
 from steer.store.errors import StoreError
 from steer.store.layout import Space
@@ -119,6 +119,7 @@ class AdoptingNamespace:
     def __init__(self, inner: Namespace, home: Home, old: OldRedis, clock: Clock) -> None:
         # For the life of the namespace.
         self._inner = inner
+        self.locks = inner.locks  # they begin anew
         self._home = home
         self._old = old
         self._clock = clock
@@ -198,23 +199,6 @@ class AdoptingNamespace:
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
         """What is here."""
         return await self._inner.scan(cursor, match, count)
-
-    # Locks begin anew.
-
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
-        return await self._inner.local_set(key, value, ttl, only_absent=only_absent)
-
-    async def local_get(self, key: bytes) -> bytes | None:
-        return await self._inner.local_get(key)
-
-    async def local_ttl(self, key: bytes) -> float | None:
-        return await self._inner.local_ttl(key)
-
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
-        return await self._inner.local_delete(key, if_value=if_value)
-
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
-        return await self._inner.local_touch(key, ttl, if_value=if_value)
 
     # Moving in.
 

@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from steer.clock import Clock
 from steer.store.errors import EngineDown, Indeterminate, StoreError
+from steer.store.model import Locks
 
 MOST_KEPT: Final = 100_000
 """About 30 MiB. A lock is held for as long as a request takes: so many are none."""
 T = TypeVar("T")
-
-
-class Locks(Protocol):
-    """The part of `steer.store.model.Namespace` that is of this datacentre alone."""
-
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool: ...
-    async def local_get(self, key: bytes) -> bytes | None: ...
-    async def local_ttl(self, key: bytes) -> float | None: ...
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool: ...
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool: ...
 
 
 class Kept(NamedTuple):
@@ -45,37 +36,37 @@ class LocksMeanwhile:
         self._clock = clock
         self._kept: dict[bytes, Kept] = {}
 
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
+    async def set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
         if self._find(key) is None:
             with suppress(EngineDown, Indeterminate):
-                return await self._home.local_set(key, value, ttl, only_absent=only_absent)
+                return await self._home.set(key, value, ttl, only_absent=only_absent)
         return self._set(key, value, ttl, only_absent)
 
-    async def local_get(self, key: bytes) -> bytes | None:
+    async def get(self, key: bytes) -> bytes | None:
         kept = self._find(key)
-        return kept.value if kept is not None else await self._or(self._home.local_get(key), None)
+        return kept.value if kept is not None else await self._or(self._home.get(key), None)
 
-    async def local_ttl(self, key: bytes) -> float | None:
+    async def ttl(self, key: bytes) -> float | None:
         kept = self._find(key)
         if kept is None:
-            return await self._or(self._home.local_ttl(key), None)
+            return await self._or(self._home.ttl(key), None)
         return kept.ends - self._clock.monotonic()
 
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
+    async def delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
         kept = self._find(key)
         if kept is None:
-            return await self._or(self._home.local_delete(key, if_value=if_value), False)
+            return await self._or(self._home.delete(key, if_value=if_value), False)
         if if_value not in (None, kept.value):
             return False
         del self._kept[key]
         with suppress(StoreError):  # the engine was too slow, and has it too
-            await self._home.local_delete(key, if_value=kept.value)
+            await self._home.delete(key, if_value=kept.value)
         return True
 
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
+    async def touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
         kept = self._find(key)
         if kept is None:
-            return await self._or(self._home.local_touch(key, ttl, if_value=if_value), False)
+            return await self._or(self._home.touch(key, ttl, if_value=if_value), False)
         if if_value not in (None, kept.value):
             return False
         self._kept[key] = Kept(kept.value, self._clock.monotonic() + ttl)

@@ -9,46 +9,11 @@ import fnmatch
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
 
 from steer.clock import Clock
-from steer.sessions.locks import Locks, LocksMeanwhile
+from steer.sessions.locks import LocksMeanwhile
 from steer.store.errors import Conflict, StoreError
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Namespace, Record, Written
-
-
-class Records(Protocol):
-    """The part of `steer.store.model.Namespace` that commands work on: one record, by its key."""
-
-    async def get(self, key: bytes) -> Record | None: ...
-
-    async def put(
-        self,
-        key: bytes,
-        value: bytes | Mapping[bytes, bytes],
-        ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
-        want_previous: bool = False,
-    ) -> Written: ...
-
-    async def touch(self, key: bytes, ttl: float) -> bool: ...
-
-    async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool: ...
-
-    async def put_fields(
-        self,
-        key: bytes,
-        set: Mapping[bytes, bytes],
-        unset: Collection[bytes],
-        ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
-    ) -> FieldsWritten: ...
+from steer.store.model import Acknowledge, Condition, FieldsWritten, Locks, Namespace, Record, Records, Written
 
 
 class Space:
@@ -61,7 +26,7 @@ class Space:
         self.records = records
         self.max_lifetime = max_lifetime
         self.clock = clock
-        self.local = LocalKeys(LocksMeanwhile(records, max_lifetime, clock), clock)
+        self.local = LocalKeys(LocksMeanwhile(records.locks, max_lifetime, clock), clock)
         self._local_pattern = _any_of(patterns)
 
     def of(self, key: bytes) -> Records:
@@ -87,13 +52,13 @@ class LocalKeys:
     """Plain keys of this datacentre as `Records`. The stamp of one is its value in hexadecimal digits: to delete a lock
     only if it is still mine is to delete it only if it has this stamp."""
 
-    def __init__(self, namespace: Locks, clock: Clock) -> None:
-        self._namespace = namespace
+    def __init__(self, locks: Locks, clock: Clock) -> None:
+        self._locks = locks
         self._clock = clock
 
     async def get(self, key: bytes) -> Record | None:
-        value = await self._namespace.local_get(key)
-        left = await self._namespace.local_ttl(key) if value is not None else None
+        value = await self._locks.get(key)
+        left = await self._locks.ttl(key) if value is not None else None
         if value is None or left is None:
             return None
         return Record(value, value.hex(), self._clock.wall() + left)
@@ -114,22 +79,22 @@ class LocalKeys:
         if condition not in (None, "absent") or want_previous:
             raise _only("can be written only as it is, or with NX")
         if ttl is None:
-            ttl = await self._namespace.local_ttl(key)
-        if not await self._namespace.local_set(key, value, _finite(ttl), only_absent=condition == "absent"):
+            ttl = await self._locks.ttl(key)
+        if not await self._locks.set(key, value, _finite(ttl), only_absent=condition == "absent"):
             raise Conflict("")
         return Written(value.hex(), "local")
 
     async def touch(self, key: bytes, ttl: float) -> bool:
-        return await self._namespace.local_touch(key, ttl)
+        return await self._locks.touch(key, ttl)
 
     async def touch_if(self, key: bytes, value: bytes, ttl: float) -> bool:
         """Only while it has this value."""
-        return await self._namespace.local_touch(key, ttl, if_value=value)
+        return await self._locks.touch(key, ttl, if_value=value)
 
     async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool:
         if condition is None:
-            return await self._namespace.local_delete(key)
-        if not await self._namespace.local_delete(key, if_value=bytes.fromhex(condition)):
+            return await self._locks.delete(key)
+        if not await self._locks.delete(key, if_value=bytes.fromhex(condition)):
             raise Conflict("")
         return True
 

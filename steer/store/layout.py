@@ -72,6 +72,12 @@ class Space:
         """What an engine must say under `format_key`."""
         return b"%d %d buckets, site %03d" % (FORMAT, self.buckets, self.site)
 
+    def ttl_ms(self, ttl: float) -> int:
+        """Seconds over 0 as milliseconds, at most `max_lifetime`."""
+        if not ttl > 0:
+            raise ValueError(f"a ttl is over 0, got {ttl}")
+        return max(1, round(min(ttl, self.max_lifetime) * 1000))
+
     @property
     def max_lifetime_ms(self) -> int:
         return round(self.max_lifetime * 1000)

@@ -55,7 +55,7 @@ class Assignment(NamedTuple):
     ttl: float | None
 
 
-class Namespace(Protocol):
+class Records(Protocol):
     """Records by key. Every method raises what `steer.store.errors` lists, and nothing else.
 
     A `ttl` is in seconds, over 0, and is cut to the namespace's `max_lifetime` (`LONGEST` asks for all of it). `None`
@@ -67,9 +67,6 @@ class Namespace(Protocol):
 
     async def get(self, key: bytes) -> Record | None:
         """The live record. Never one that has expired or was deleted."""
-
-    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
-        """In their order, for the price of one round trip. What one of them raises is raised for all."""
 
     async def put(
         self,
@@ -83,10 +80,6 @@ class Namespace(Protocol):
         want_previous: bool = False,
     ) -> Written:
         """The whole record anew, whatever its kind was. `acknowledge` None is what the namespace's settings say."""
-
-    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
-        """Several puts under different keys, for the price of one round trip. What became of each is in its place, an
-        error too. What is raised is true of all; of TooLarge and ValueError that nothing was written."""
 
     async def touch(self, key: bytes, ttl: float) -> bool:
         """A new deadline for a live record. False where there is none: a touch never creates."""
@@ -107,23 +100,39 @@ class Namespace(Protocol):
     ) -> FieldsWritten:
         """Change fields of a hash; makes the hash if there is no record. A hash without fields is no record."""
 
+
+class Locks(Protocol):
+    """Plain keys of this datacentre alone: never replicated. `ttl` None is the namespace's `max_lifetime`."""
+
+    async def set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
+        """False if the key is there and only its absence was asked for."""
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Its value."""
+
+    async def ttl(self, key: bytes) -> float | None:
+        """The seconds that it has left; None if it is not there."""
+
+    async def delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
+        """Was it there (with that value)?"""
+
+    async def touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
+        """Was it there (with that value)? Then it lives for `ttl` from now."""
+
+
+class Namespace(Records, Protocol):
+    """Records, several at a time too, and the locks beside them."""
+
+    @property
+    def locks(self) -> Locks: ...
+
+    async def get_all(self, keys: Sequence[bytes]) -> list[Record | None]:
+        """In their order, for the price of one round trip. What one of them raises is raised for all."""
+
+    async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        """Several puts under different keys, for the price of one round trip. What became of each is in its place, an
+        error too. What is raised is true of all; of TooLarge and ValueError that nothing was written."""
+
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
         """Some keys of live records, and the cursor to go on with; 0 begins and 0 ends. As SCAN of Redis: what is there
         all the time is returned, perhaps twice; `match` is a glob (`* ? [a-z] \\`); `count` is a hint."""
-
-    # Plain keys of this datacentre alone, for locks: never replicated. `ttl` None is the namespace's `max_lifetime`.
-
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
-        """False if the key is there and only its absence was asked for."""
-
-    async def local_get(self, key: bytes) -> bytes | None:
-        """Its value."""
-
-    async def local_ttl(self, key: bytes) -> float | None:
-        """The seconds that it has left; None if it is not there."""
-
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
-        """Was it there (with that value)?"""
-
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
-        """Was it there (with that value)? Then it lives for `ttl` from now."""

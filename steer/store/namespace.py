@@ -27,7 +27,6 @@ from steer.store.errors import (
     Conflict,
     EngineDown,
     Fenced,
-    Indeterminate,
     Late,
     StoreError,
     TooFarBehind,
@@ -37,10 +36,11 @@ from steer.store.errors import (
 )
 from steer.store.layout import Space
 from steer.store.limits import check_fields, check_key, check_request, check_value
+from steer.store.locks import EngineLocks
 from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Record, Written
 from steer.store.stamp import NEVER, is_stamp
 from steer.store.state import record_of, value_stamp
-from steer.store.timing import Timing
+from steer.store.timing import Timing, answered
 
 UNBOUNDED = 1 << 53
 BUCKETS_A_SCAN = 64
@@ -95,6 +95,7 @@ class EngineNamespace:
         self._promise = promise
         self._confirm = confirm
         self._timing = Timing(engine, space, clock or SystemClock())
+        self.locks = EngineLocks(engine, space, self._timing)
 
     async def get(self, key: bytes) -> Record | None:
         return (await self.look(key)).record
@@ -171,7 +172,7 @@ class EngineNamespace:
         return Written(done.stamp, acknowledged)
 
     async def touch(self, key: bytes, ttl: float) -> bool:
-        answer, _ = await self._write(key, Touch(self._limited_ms(ttl)), None, None, "local")
+        answer, _ = await self._write(key, Touch(self._space.ttl_ms(ttl)), None, None, "local")
         return bool(answer.one)
 
     async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool:
@@ -208,32 +209,6 @@ class EngineNamespace:
             if len(found) >= count:
                 break
         return inner * self._space.buckets + bucket, found
-
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
-        check_value(value)
-        ttl_ms = self._limited_ms(self._space.max_lifetime if ttl is None else ttl)
-        return await self._locally(
-            key, lambda terms: self._engine.local_set(self._space, key, value, ttl_ms, only_absent, terms)
-        )
-
-    async def local_get(self, key: bytes) -> bytes | None:
-        check_key(key)
-        found = await answered(self._engine.local_get(self._space, key))
-        return found[0] if found else None
-
-    async def local_ttl(self, key: bytes) -> float | None:
-        check_key(key)
-        found = await answered(self._engine.local_get(self._space, key))
-        return found[1] / 1000 if found else None
-
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
-        return await self._locally(key, lambda terms: self._engine.local_delete(self._space, key, if_value, terms))
-
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
-        ttl_ms = self._limited_ms(ttl)
-        return await self._locally(
-            key, lambda terms: self._engine.local_touch(self._space, key, ttl_ms, if_value, terms)
-        )
 
     # Writing.
 
@@ -276,27 +251,13 @@ class EngineNamespace:
         """What a write is by this engine alone."""
         return "local" if self._space.peers else "all"
 
-    async def _locally(self, key: bytes, ask: Callable[[Terms], Awaitable[tuple[Outcome, bool]]]) -> bool:
-        check_key(key)
-        outcome, done = await self._timing.in_time(ask, "", b"")
-        if outcome is Outcome.LATE:
-            raise Late
-        if outcome is Outcome.ASTRAY:
-            raise self._timing.astray(await self._engine.time_ms(), NEVER)
-        return done
-
     @property
     def skew(self) -> float:
         """Seconds that the engine's clock is ahead of this edge's."""
         return self._timing.skew_ms / 1000
 
     def _ttl_ms(self, ttl: float | None) -> int | None:
-        return None if ttl is None else self._limited_ms(ttl)
-
-    def _limited_ms(self, ttl: float) -> int:
-        if not ttl > 0:
-            raise ValueError(f"a ttl is over 0, got {ttl}")
-        return max(1, round(min(ttl, self._space.max_lifetime) * 1000))
+        return None if ttl is None else self._space.ttl_ms(ttl)
 
     # Errors.
 
@@ -328,14 +289,6 @@ class EngineNamespace:
         if self._promise.on_timeout == "degrade":
             return "local"
         raise Unconfirmed("another site did not confirm the write in time")
-
-
-async def answered(reading: Awaitable[T]) -> T:
-    """For who only reads, an engine that is too slow is down: there is nothing to be settled."""
-    try:
-        return await reading
-    except Indeterminate as error:
-        raise EngineDown(error.message) from error
 
 
 def request_id_of(change: Change, request: bytes | None) -> bytes:

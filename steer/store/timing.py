@@ -14,7 +14,7 @@ from typing import TypeVar
 from steer.clock import Clock
 from steer.store.clocks import Anchored, is_astray, which_is_wrong
 from steer.store.engine import Engine, Outcome, Terms
-from steer.store.errors import ClockAstray
+from steer.store.errors import ClockAstray, EngineDown, Indeterminate
 from steer.store.layout import Space
 
 WRITE_TIME_MS = 250
@@ -76,3 +76,11 @@ class Timing:
         """How far the engine's clock is ahead, anew."""
         sent = self.now_ms()
         self.learn(await self._engine.time_ms(), sent)
+
+
+async def answered(reading: Awaitable[T]) -> T:
+    """For who only reads, an engine that is too slow is down: there is nothing to be settled."""
+    try:
+        return await reading
+    except Indeterminate as error:
+        raise EngineDown(error.message) from error

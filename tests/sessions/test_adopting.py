@@ -13,7 +13,8 @@ from redis import Redis
 from steer.clock import SystemClock
 from steer.sessions.adopting import AdoptingNamespace, Home, OldRedis
 from steer.sessions.keyring import first_ring
-from steer.sessions.sealing import SealedNamespace, Seals
+from steer.sessions.sealing import SealedNamespace
+from steer.sessions.seals import Seals
 from steer.store.errors import Conflict
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine

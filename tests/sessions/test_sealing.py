@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from steer.sessions.keyring import Key, KeyState, Ring
-from steer.sessions.sealing import ALARM_EVERY, OVERHEAD, SealedNamespace, Seals
+from steer.sessions.sealing import ALARM_EVERY, SealedNamespace
+from steer.sessions.seals import OVERHEAD, Seals
 from steer.store.errors import Conflict, StoreError
 from tests.kit.clock import ManualClock
 from tests.sessions.memory import MemoryNamespace
@@ -168,11 +169,11 @@ async def test_hidden_ids_are_nowhere_in_the_engines_file(engine: MemoryNamespac
     edge = Edge(engine, hides=True).sealed
     await edge.put(b"session-id", b"v", 100)
     await edge.put_fields(b"session-id-2", {b"f": b"v"}, (), 100)
-    assert await edge.local_set(b"session-id_LOCK", b"holder", 10)
-    assert await edge.local_get(b"session-id_LOCK") == b"holder"
-    assert await edge.local_ttl(b"session-id_LOCK") == 10
-    assert await edge.local_touch(b"session-id_LOCK", 20, if_value=b"holder")
-    assert await edge.local_delete(b"session-id_LOCK", if_value=b"holder")
+    assert await edge.locks.set(b"session-id_LOCK", b"holder", 10)
+    assert await edge.locks.get(b"session-id_LOCK") == b"holder"
+    assert await edge.locks.ttl(b"session-id_LOCK") == 10
+    assert await edge.locks.touch(b"session-id_LOCK", 20, if_value=b"holder")
+    assert await edge.locks.delete(b"session-id_LOCK", if_value=b"holder")
     with pytest.raises(StoreError, match="hash_keys"):
         await edge.scan(0, None, 10)
     assert len(held_by(log)) > 100

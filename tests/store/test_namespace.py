@@ -143,17 +143,17 @@ async def test_a_scan_goes_through_every_bucket_and_ends(web: Namespace) -> None
 
 
 async def test_locks_are_taken_once_and_given_back_by_their_owner(web: Namespace) -> None:
-    assert await web.local_set(b"L", b"me", 5.0, only_absent=True)
-    assert not await web.local_set(b"L", b"you", 5.0, only_absent=True)
-    assert await web.local_get(b"L") == b"me"
-    assert not await web.local_delete(b"L", if_value=b"you")
-    assert await web.local_touch(b"L", 50.0, if_value=b"me")
-    left = await web.local_ttl(b"L")
+    assert await web.locks.set(b"L", b"me", 5.0, only_absent=True)
+    assert not await web.locks.set(b"L", b"you", 5.0, only_absent=True)
+    assert await web.locks.get(b"L") == b"me"
+    assert not await web.locks.delete(b"L", if_value=b"you")
+    assert await web.locks.touch(b"L", 50.0, if_value=b"me")
+    left = await web.locks.ttl(b"L")
     assert left
     assert 40 < left <= 50
-    assert await web.local_delete(b"L", if_value=b"me")
-    assert await web.local_get(b"L") is None
-    assert await web.local_ttl(b"L") is None
+    assert await web.locks.delete(b"L", if_value=b"me")
+    assert await web.locks.get(b"L") is None
+    assert await web.locks.ttl(b"L") is None
     assert await web.get(b"L") is None
 
 
@@ -177,7 +177,7 @@ class Astray(ManualClock):
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0])
 async def test_a_clock_astray_is_an_error_for_reads_and_writes(engine: Engine, ahead: float) -> None:
     web = EngineNamespace(engine, ALONE, clock=Astray(await engine.time_ms(), ahead))
-    for asked in (web.get(KEY), web.put(KEY, b"x", 60.0), web.local_set(b"L", b"x", 1.0)):
+    for asked in (web.get(KEY), web.put(KEY, b"x", 60.0), web.locks.set(b"L", b"x", 1.0)):
         with pytest.raises(ClockAstray, match="the engine's clock is wrong: it is 3600"):
             await asked
     assert await engine.states(ALONE, [KEY]) == [None]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from steer.sessions.space import Records
 from steer.store.errors import Conflict, WrongKind
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Value, Written
+from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Records, Value, Written
 
 
 class Draft:

@@ -11,8 +11,7 @@ from steer.sessions.resp.arguments import TIMES, integer_of, ttl_of
 from steer.sessions.resp.command import ONE_KEY, Command, Refusal, Words
 from steer.sessions.resp.replies import boolean, integer
 from steer.sessions.resp.session import Session
-from steer.sessions.space import Records
-from steer.store.model import LONGEST
+from steer.store.model import LONGEST, Records
 
 NO_RECORD = -2
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from steer.sessions.space import Records
 from steer.store.errors import Conflict, WrongKind
-from steer.store.model import Condition, Record
+from steer.store.model import Condition, Record, Records
 
 TRIES = 4
 """Of a change that depends on the record. Each lost try means that another write succeeded meanwhile."""

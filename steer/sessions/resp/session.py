@@ -9,8 +9,8 @@ from typing import Protocol
 from steer.clock import Clock
 from steer.sessions.access import Access
 from steer.sessions.resp.command import Command, Words
-from steer.sessions.space import Records, Space
-from steer.store.model import Record
+from steer.sessions.space import Space
+from steer.store.model import Record, Records
 
 Facts = Mapping[str, str | int | float]
 

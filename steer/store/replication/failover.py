@@ -24,8 +24,9 @@ from typing import TypeVar
 
 from steer.store.errors import EngineDown, Indeterminate, StoreError, Unconfirmed
 from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Written
-from steer.store.namespace import EngineNamespace, Look, answered
+from steer.store.namespace import EngineNamespace, Look
 from steer.store.replication.standing import Standing, Where
+from steer.store.timing import answered
 
 PEER_TIME = 0.7
 """Seconds for the peers together: with the 250 ms of the own engine a first request is over within one second."""
@@ -40,6 +41,7 @@ class FailoverNamespace:
 
     def __init__(self, home: EngineNamespace, away: Sequence[EngineNamespace], standing: Standing) -> None:
         self._home = home
+        self.locks = home.locks
         self._away = away
         self._standing = standing
 
@@ -151,21 +153,6 @@ class FailoverNamespace:
             except EngineDown:
                 self._standing.lost()
         return await self._elsewhere(lambda it: it.scan(cursor, match, count))
-
-    async def local_set(self, key: bytes, value: bytes, ttl: float | None, *, only_absent: bool = False) -> bool:
-        return await self._home.local_set(key, value, ttl, only_absent=only_absent)
-
-    async def local_get(self, key: bytes) -> bytes | None:
-        return await self._home.local_get(key)
-
-    async def local_ttl(self, key: bytes) -> float | None:
-        return await self._home.local_ttl(key)
-
-    async def local_delete(self, key: bytes, *, if_value: bytes | None = None) -> bool:
-        return await self._home.local_delete(key, if_value=if_value)
-
-    async def local_touch(self, key: bytes, ttl: float, *, if_value: bytes | None = None) -> bool:
-        return await self._home.local_touch(key, ttl, if_value=if_value)
 
     async def _write(self, use: Use[T], *, may_repeat: bool) -> T:
         if self._standing.where is Where.HOME:

@@ -38,7 +38,7 @@ class Keeping:
         if standing and ends:
             away = [view(end, [own, *(each for each in ends if each is not end)], promise, clock) for end in ends]
             self.namespace = FailoverNamespace(self.home, away, standing)
-        self._lease = Lease(self.home)
+        self._lease = Lease(self.home.locks)
         self.replicator = Replicator(own, ends, self._lease, clock, pace)
         self._gauges = {site: LagGauge(each, clock) for site, each in self.replicator.links.items()}
 

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from steer.store.errors import EngineDown, Indeterminate, StoreError
-from steer.store.model import Namespace
+from steer.store.model import Locks
 
 KEY = b"\0replication"
 HELD = 3.0
@@ -16,8 +16,8 @@ HELD = 3.0
 class Lease:
     """Of one namespace, kept in its engine."""
 
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
         self._holder = os.urandom(8)
         self.is_held = False
 
@@ -32,13 +32,13 @@ class Lease:
         return self.is_held
 
     async def _take(self) -> bool:
-        if await self._namespace.local_touch(KEY, HELD, if_value=self._holder):
+        if await self._locks.touch(KEY, HELD, if_value=self._holder):
             return True
-        return await self._namespace.local_set(KEY, self._holder, HELD, only_absent=True)
+        return await self._locks.set(KEY, self._holder, HELD, only_absent=True)
 
     async def release(self) -> None:
         """Another edge need not wait."""
         if self.is_held:
             self.is_held = False
             with suppress(StoreError):  # it ends by itself
-                await self._namespace.local_delete(KEY, if_value=self._holder)
+                await self._locks.delete(KEY, if_value=self._holder)

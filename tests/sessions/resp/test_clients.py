@@ -163,4 +163,4 @@ async def test_phps_session_handler_with_locking_keeps_its_sessions() -> None:
         assert await php(DESTROY, renewed) == "gone"
         assert f"PHPREDIS_SESSION:{renewed}".encode() not in await namespace.keys()
         for each in (id, renewed):
-            assert await namespace.local_get(f"PHPREDIS_SESSION:{each}_LOCK".encode()) is None
+            assert await namespace.locks.get(f"PHPREDIS_SESSION:{each}_LOCK".encode()) is None

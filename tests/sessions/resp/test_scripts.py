@@ -79,7 +79,7 @@ async def test_a_lock_is_never_among_the_replicated_records() -> None:
     async with serving() as served:
         client = await served.client()
         await client.ask("SET s1_LOCK mine NX PX 10000")
-        assert await served.namespaces["web"].local_get(b"s1_LOCK") == b"mine"
+        assert await served.namespaces["web"].locks.get(b"s1_LOCK") == b"mine"
         assert await served.namespaces["web"].get(b"s1_LOCK") is None
         assert await client.ask("GET s1_LOCK") == b"$4\r\nmine\r\n"
         assert await client.ask("TYPE s1_LOCK") == b"+string\r\n"
@@ -92,7 +92,7 @@ async def test_a_lock_is_never_among_the_replicated_records() -> None:
         assert await client.ask("PERSIST s1_LOCK") == b":1\r\n"
         assert await client.ask("TTL s1_LOCK") == b":28800\r\n"
         assert await client.ask("DEL s1_LOCK") == b":1\r\n"
-        assert await served.namespaces["web"].local_get(b"s1_LOCK") is None
+        assert await served.namespaces["web"].locks.get(b"s1_LOCK") is None
 
 
 @pytest.mark.parametrize("line", ["HSET s1_LOCK f v", "GETSET s1_LOCK x", "SET s1_LOCK x XX", "APPEND s1_LOCK x"])

@@ -158,11 +158,11 @@ async def test_more_writes_than_may_be_lost_are_refused_until_the_peer_has_them(
 
 async def test_plain_keys_of_a_site_stay_there(pair: Pair) -> None:
     namespace = EngineNamespace(pair.one.engine, pair.one.space)
-    assert await namespace.local_set(b"lock", b"mine", 60, only_absent=True)
+    assert await namespace.locks.set(b"lock", b"mine", 60, only_absent=True)
     await pair.there.ship()
     other = EngineNamespace(pair.two.engine, pair.two.space)
-    assert await other.local_get(b"lock") is None
-    assert await other.local_set(b"lock", b"theirs", 60, only_absent=True)
+    assert await other.locks.get(b"lock") is None
+    assert await other.locks.set(b"lock", b"theirs", 60, only_absent=True)
 
 
 async def test_a_touch_brings_no_deleted_record_back(pair: Pair) -> None:

@@ -248,7 +248,7 @@ async def test_an_engine_that_hangs_costs_the_first_request_and_then_nobody_wait
             await one.put(b"sid", b"y", 60)
             assert await holds(other, b"sid", b"y")
             with pytest.raises((EngineDown, Late)):
-                await one.local_set(b"lock", b"mine", 60)
+                await one.locks.set(b"lock", b"mine", 60)
         finally:
             servers[0].go_on()
         await until(lambda: stands(two.one, "home"), "site 1 at home again")
