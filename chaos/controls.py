@@ -22,7 +22,7 @@ from chaos.settings import Control, Engine, Settings
 from steer.store.engine import Answer, Change, Delete, Outcome, Terms
 from steer.store.errors import EngineDown, StoreError
 from steer.store.layout import Space
-from steer.store.model import Acknowledge, Condition, Record, Written
+from steer.store.model import AS_EVER, How, Record, Written
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import RedisLink, RedisPlace
 
@@ -59,9 +59,7 @@ class Registers(Protocol):
         key: bytes,
         value: bytes,
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> Written: ...
 
 
@@ -155,9 +153,7 @@ class Replicated:
         key: bytes,
         value: bytes,
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> Written:
         for each in self._engines:
             with suppress(EngineDown):
@@ -184,9 +180,7 @@ class DoubleWrite:
         key: bytes,
         value: bytes,
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> Written:
         stamp = await self._own.put(key, value)
         copy = asyncio.create_task(self._copy(key, value, stamp), name="copy")

@@ -23,7 +23,7 @@ from steer.sessions.seals import Seals
 from steer.store.engine import Engine
 from steer.store.errors import Indeterminate, StoreError
 from steer.store.layout import Space
-from steer.store.model import Namespace
+from steer.store.model import How, Namespace
 from steer.store.namespace import Promise
 from steer.store.redis_link import RedisPlace
 from steer.store.replication.replicator import Pace
@@ -102,7 +102,7 @@ class StoreProcess:
             return {"outcome": "ok", "done": await self._namespace.delete(key)}
         fields = {request["field"].encode(): request["value"].encode()}
         written = await self._namespace.put_fields(
-            key, fields, (), request["ttl"], acknowledge=request["acknowledge"] or None
+            key, fields, (), request["ttl"], How(acknowledge=request["acknowledge"] or None)
         )
         return {"outcome": "ok", "stamp": written.stamp}
 
@@ -123,8 +123,7 @@ async def registers(it: Registers, request: Message) -> Message:
             key,
             request["value"].encode(),
             request["ttl"],
-            condition=request["condition"] or None,
-            acknowledge=request["acknowledge"] or None,
+            How(condition=request["condition"] or None, acknowledge=request["acknowledge"] or None),
         )
         return {"outcome": "ok", "stamp": written.stamp, "done": True}
     record = await it.get(key)

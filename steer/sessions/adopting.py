@@ -24,7 +24,17 @@ from steer.store.engine import Engine, Outcome
 from steer.store.errors import StoreError
 from steer.store.layout import Space
 from steer.store.limits import check_value
-from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Value, Written
+from steer.store.model import (
+    AS_EVER,
+    Assignment,
+    Condition,
+    FieldsWritten,
+    How,
+    Namespace,
+    Record,
+    Value,
+    Written,
+)
 from steer.store.redis_link import RedisLink
 from steer.store.stamp import stamp_of
 from steer.store.state import HASH, PLAIN, Base, Deadline, Field, State
@@ -144,21 +154,17 @@ class AdoptingNamespace:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
-        if condition is not None or ttl is None or want_previous:  # else what was there does not matter
+        if how.condition is not None or ttl is None or want_previous:  # else what was there does not matter
             await self._adopt(key)
         return await self._inner.put(
             key,
             value,
             ttl,
-            condition=condition,
-            request=request,
-            acknowledge=acknowledge,
+            how,
             want_previous=want_previous,
         )
 
@@ -186,14 +192,15 @@ class AdoptingNamespace:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         await self._adopt(key)
         return await self._inner.put_fields(
-            key, set, unset, ttl, condition=condition, request=request, acknowledge=acknowledge
+            key,
+            set,
+            unset,
+            ttl,
+            how,
         )
 
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:

@@ -13,10 +13,11 @@ from steer.clock import Clock
 from steer.sessions.seals import Seals, Unopened
 from steer.store.errors import Conflict, StoreError
 from steer.store.model import (
-    Acknowledge,
+    AS_EVER,
     Assignment,
     Condition,
     FieldsWritten,
+    How,
     Locks,
     Namespace,
     Record,
@@ -57,10 +58,8 @@ class SealedNamespace:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
         try:
@@ -68,9 +67,7 @@ class SealedNamespace:
                 await self._name(key),
                 self._seal(key, value),
                 ttl,
-                condition=condition,
-                request=request,
-                acknowledge=acknowledge,
+                how,
                 want_previous=want_previous,
             )
         except Conflict as conflict:
@@ -94,19 +91,14 @@ class SealedNamespace:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         return await self._inner.put_fields(
             await self._name(key),
             self._seals.seal(key, b"H", set),
             unset,
             ttl,
-            condition=condition,
-            request=request,
-            acknowledge=acknowledge,
+            how,
         )
 
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
@@ -132,7 +124,7 @@ class SealedNamespace:
         there = await self._inner.get(new)
         if there is None or there.stamp < record.stamp:
             ttl = max(0.001, record.deadline - self._clock.wall())
-            await self._inner.put(new, record.value, ttl, condition=there.stamp if there else "absent")
+            await self._inner.put(new, record.value, ttl, How(condition=there.stamp if there else "absent"))
         await self._inner.delete(old)
 
     # Values.

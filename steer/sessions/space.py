@@ -13,7 +13,17 @@ from collections.abc import Collection, Mapping, Sequence
 from steer.clock import Clock
 from steer.sessions.locks import LocksMeanwhile
 from steer.store.errors import Conflict, StoreError
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Locks, Namespace, Record, Records, Written
+from steer.store.model import (
+    AS_EVER,
+    Condition,
+    FieldsWritten,
+    How,
+    Locks,
+    Namespace,
+    Record,
+    Records,
+    Written,
+)
 
 
 class Space:
@@ -68,19 +78,17 @@ class LocalKeys:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
         if not isinstance(value, bytes):
             raise _only("is a plain value, never a hash")
-        if condition not in (None, "absent") or want_previous:
+        if how.condition not in (None, "absent") or want_previous:
             raise _only("can be written only as it is, or with NX")
         if ttl is None:
             ttl = await self._locks.ttl(key)
-        if not await self._locks.set(key, value, _finite(ttl), only_absent=condition == "absent"):
+        if not await self._locks.set(key, value, _finite(ttl), only_absent=how.condition == "absent"):
             raise Conflict("")
         return Written(value.hex(), "local")
 
@@ -104,10 +112,7 @@ class LocalKeys:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         raise _only("is a plain value, never a hash")
 

@@ -55,14 +55,27 @@ class Assignment(NamedTuple):
     ttl: float | None
 
 
+class How(NamedTuple):
+    """How a write is to be done.
+
+    `request` is the caller's own id of it, 1 to 64 bytes: a write that is asked for twice with one id happens once, and
+    both times gives the same stamp (the last 8 ids of a record are known). `acknowledge` None is what the namespace's
+    settings say.
+    """
+
+    condition: Condition | None = None
+    request: bytes | None = None
+    acknowledge: Acknowledge | None = None
+
+
+AS_EVER = How()
+
+
 class Records(Protocol):
     """Records by key. Every method raises what `steer.store.errors` lists, and nothing else.
 
     A `ttl` is in seconds, over 0, and is cut to the namespace's `max_lifetime` (`LONGEST` asks for all of it). `None`
     keeps the deadline of the record that is there, and means `LONGEST` where none is.
-
-    `request` is the caller's own id of a write, 1 to 64 bytes: a write that is asked for twice with one id happens
-    once, and both times gives the same stamp (the last 8 ids of a record are known).
     """
 
     async def get(self, key: bytes) -> Record | None:
@@ -73,10 +86,8 @@ class Records(Protocol):
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
         """The whole record anew, whatever its kind was. `acknowledge` None is what the namespace's settings say."""
@@ -93,10 +104,7 @@ class Records(Protocol):
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         """Change fields of a hash; makes the hash if there is no record. A hash without fields is no record."""
 

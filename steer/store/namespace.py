@@ -37,12 +37,13 @@ from steer.store.errors import (
 from steer.store.layout import Space
 from steer.store.limits import check_fields, check_key, check_request, check_value
 from steer.store.locks import EngineLocks
-from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Record, Written
+from steer.store.model import AS_EVER, Acknowledge, Assignment, Condition, FieldsWritten, How, Record, Written
 from steer.store.stamp import NEVER, is_stamp
 from steer.store.state import record_of, value_stamp
 from steer.store.timing import Timing, answered
 
 UNBOUNDED = 1 << 53
+LOCALLY = How(acknowledge="local")
 BUCKETS_A_SCAN = 64
 """Buckets that one SCAN looks into at most, where there is little to find."""
 Confirm = Callable[[bytes, str], Awaitable[bool]]
@@ -127,15 +128,13 @@ class EngineNamespace:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
         check_value(value)
         change = Put(value, self._ttl_ms(ttl), want_previous)
-        answer, acknowledged = await self._write(key, change, condition, request, acknowledge)
+        answer, acknowledged = await self._write(key, change, how)
         return Written(answer.stamp, acknowledged, previous_of(answer))
 
     async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
@@ -172,11 +171,11 @@ class EngineNamespace:
         return Written(done.stamp, acknowledged)
 
     async def touch(self, key: bytes, ttl: float) -> bool:
-        answer, _ = await self._write(key, Touch(self._space.ttl_ms(ttl)), None, None, "local")
+        answer, _ = await self._write(key, Touch(self._space.ttl_ms(ttl)), LOCALLY)
         return bool(answer.one)
 
     async def delete(self, key: bytes, *, condition: Condition | None = None) -> bool:
-        answer, _ = await self._write(key, Delete(), condition, None, None)
+        answer, _ = await self._write(key, Delete(), How(condition))
         return bool(answer.one)
 
     async def put_fields(
@@ -185,14 +184,11 @@ class EngineNamespace:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         check_fields(set, unset)
         change = PutFields(set, [name for name in unset if name not in set], self._ttl_ms(ttl))
-        answer, acknowledged = await self._write(key, change, condition, request, acknowledge)
+        answer, acknowledged = await self._write(key, change, how)
         return FieldsWritten(answer.stamp, acknowledged, answer.one, answer.two)
 
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
@@ -212,15 +208,13 @@ class EngineNamespace:
 
     # Writing.
 
-    async def _write(
-        self, key: bytes, change: Change, condition: Condition | None, request: bytes | None, wish: Acknowledge | None
-    ) -> tuple[Answer, Acknowledge]:
+    async def _write(self, key: bytes, change: Change, how: How) -> tuple[Answer, Acknowledge]:
         check_key(key)
-        check_request(request)
-        asked = checked_condition(condition)
-        request_id = request_id_of(change, request)
+        check_request(how.request)
+        asked = checked_condition(how.condition)
+        request_id = request_id_of(change, how.request)
         answer = await self._ask(self._space, key, change, asked, request_id)
-        return await self._finished(key, change, asked, request_id, wish, answer)
+        return await self._finished(key, change, asked, request_id, how.acknowledge, answer)
 
     async def _finished(
         self, key: bytes, change: Change, asked: str, request_id: bytes, wish: Acknowledge | None, answer: Answer

@@ -18,6 +18,7 @@ from steer.sessions.http_door import HttpDoor
 from steer.sessions.resp import RespDoor
 from steer.sessions.space import Space
 from steer.store.errors import ClockAstray, EngineDown, Indeterminate, Late, StoreError, TooFarBehind, Unconfirmed
+from steer.store.model import AS_EVER, How
 from tests.sessions.memory import MemoryNamespace
 
 TTL = 60.0
@@ -31,9 +32,9 @@ class Moody(MemoryNamespace):
         self.problems: list[StoreError] = []
         self.requests: list[bytes | None] = []
 
-    async def put(self, *words: Any, request: bytes | None = None, **options: Any) -> Any:
-        self.requests.append(request)
-        return await self._moodily(lambda: MemoryNamespace.put(self, *words, request=request, **options))
+    async def put(self, key: bytes, value: Any, ttl: float | None, how: How = AS_EVER, **options: Any) -> Any:
+        self.requests.append(how.request)
+        return await self._moodily(lambda: MemoryNamespace.put(self, key, value, ttl, how, **options))
 
     async def put_fields(self, *words: Any, **options: Any) -> Any:
         return await self._moodily(lambda: MemoryNamespace.put_fields(self, *words, **options))

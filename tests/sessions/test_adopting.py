@@ -18,7 +18,7 @@ from steer.sessions.seals import Seals
 from steer.store.errors import Conflict
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
-from steer.store.model import Namespace
+from steer.store.model import How, Namespace
 from steer.store.namespace import EngineNamespace
 from steer.store.redis_link import RedisLink, RedisPlace
 from steer.store.stamp import parts_of
@@ -125,7 +125,7 @@ async def test_a_touch_a_field_and_a_condition_find_what_was_there(move: Move) -
     assert found.value == {b"user": b"ann", b"n": b"1"}
     move.old.set("three", "ann", ex=60)
     with pytest.raises(Conflict):
-        await move.namespace.put(b"three", b"new", 60, condition="absent")
+        await move.namespace.put(b"three", b"new", 60, How(condition="absent"))
 
 
 async def test_it_is_shipped_to_other_sites_like_a_write(move: Move) -> None:

@@ -11,6 +11,7 @@ from steer.sessions.keyring import Key, KeyState, Ring
 from steer.sessions.sealing import ALARM_EVERY, SealedNamespace
 from steer.sessions.seals import OVERHEAD, Seals
 from steer.store.errors import Conflict, StoreError
+from steer.store.model import How
 from tests.kit.clock import ManualClock
 from tests.sessions.memory import MemoryNamespace
 
@@ -183,9 +184,9 @@ async def test_hidden_ids_are_nowhere_in_the_engines_file(engine: MemoryNamespac
 async def test_conditions_and_what_was_there_before_work_as_without_a_seal(engine: MemoryNamespace) -> None:
     edge = Edge(engine).sealed
     written = await edge.put(b"k", b"1", 100)
-    again = await edge.put(b"k", b"2", 100, condition=written.stamp, want_previous=True)
+    again = await edge.put(b"k", b"2", 100, How(condition=written.stamp), want_previous=True)
     assert again.previous is not None
     assert again.previous.value == b"1"
     with pytest.raises(Conflict):
-        await edge.put(b"k", b"3", 100, condition=written.stamp)
+        await edge.put(b"k", b"3", 100, How(condition=written.stamp))
     assert await edge.scan(0, b"k*", 10) == (0, [b"k"])

@@ -11,6 +11,7 @@ from steer.store.engine import Answer, Change, Terms
 from steer.store.errors import Conflict, Indeterminate
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
+from steer.store.model import How
 from steer.store.namespace import EngineNamespace
 from steer.store.replication.failover import FailoverNamespace
 from steer.store.replication.standing import Standing, Where
@@ -40,9 +41,9 @@ async def test_a_write_that_a_peer_may_have_done_is_not_refused_by_the_engine_th
     both = FailoverNamespace(mine, [theirs], standing)
     await mine.put(b"sid", b"at home", TTL)
     with pytest.raises(Conflict):
-        await mine.put(b"sid", b"new", TTL, condition="absent")
+        await mine.put(b"sid", b"new", TTL, How(condition="absent"))
     with pytest.raises(Indeterminate):
-        await both.put(b"sid", b"new", TTL, condition="absent")
+        await both.put(b"sid", b"new", TTL, How(condition="absent"))
     found = await theirs.get(b"sid")
     assert found is not None
     assert found.value == b"new"

@@ -21,7 +21,7 @@ from steer.store.errors import (
 )
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
-from steer.store.model import LONGEST, Assignment, Namespace, Written
+from steer.store.model import LONGEST, Assignment, How, Namespace, Written
 from steer.store.namespace import EngineNamespace, Promise
 from steer.store.state import value_stamp
 from tests.kit.clock import ManualClock
@@ -81,25 +81,25 @@ async def test_of_several_puts_none_is_done_where_one_is_too_large(web: Namespac
 
 
 async def test_what_is_put_absent_or_at_a_stamp_is_refused_with_what_is_there(web: Namespace) -> None:
-    first = await web.put(KEY, b"one", 60.0, condition="absent")
+    first = await web.put(KEY, b"one", 60.0, How(condition="absent"))
     with pytest.raises(Conflict) as refused:
-        await web.put(KEY, b"two", 60.0, condition="absent", want_previous=True)
+        await web.put(KEY, b"two", 60.0, How(condition="absent"), want_previous=True)
     assert refused.value.stamp == first.stamp
     assert refused.value.current
     assert refused.value.current.value == b"one"
-    second = await web.put(KEY, b"two", 60.0, condition=first.stamp, want_previous=True)
+    second = await web.put(KEY, b"two", 60.0, How(condition=first.stamp), want_previous=True)
     assert second.previous
     assert second.previous.value == b"one"
     with pytest.raises(Conflict, match="the record is at"):
         await web.delete(KEY, condition=first.stamp)
     with pytest.raises(Conflict, match="no such record"):
-        await web.put(b"nobody", b"x", 60.0, condition="present")
+        await web.put(b"nobody", b"x", 60.0, How(condition="present"))
 
 
 async def test_fields_come_and_go(web: Namespace) -> None:
     written = await web.put_fields(KEY, {b"a": b"1", b"b": b"2"}, (), LONGEST)
     assert (written.added, written.removed) == (2, 0)
-    written = await web.put_fields(KEY, {b"c": b"3"}, (b"a",), None, condition="present")
+    written = await web.put_fields(KEY, {b"c": b"3"}, (b"a",), None, How(condition="present"))
     assert (written.added, written.removed) == (1, 1)
     record = await web.get(KEY)
     assert record
@@ -111,15 +111,15 @@ async def test_fields_come_and_go(web: Namespace) -> None:
 
 
 async def test_one_request_is_one_write_however_long_its_id(web: Namespace) -> None:
-    stamps = [(await web.put(KEY, b"x", 60.0, request=b"7c0e" * 9)).stamp for _ in range(2)]
+    stamps = [(await web.put(KEY, b"x", 60.0, How(request=b"7c0e" * 9))).stamp for _ in range(2)]
     assert stamps[0] == stamps[1]
 
 
 async def test_touches_do_not_push_out_the_requests_that_are_known(web: Namespace) -> None:
-    first = await web.put(KEY, b"x", 60.0, request=b"one")
+    first = await web.put(KEY, b"x", 60.0, How(request=b"one"))
     for _ in range(9):
         await web.touch(KEY, 60.0)
-    assert (await web.put(KEY, b"x", 60.0, request=b"one")).stamp == first.stamp
+    assert (await web.put(KEY, b"x", 60.0, How(request=b"one"))).stamp == first.stamp
 
 
 async def test_what_is_too_large_is_refused_before_it_is_sent(web: Namespace) -> None:
@@ -127,7 +127,7 @@ async def test_what_is_too_large_is_refused_before_it_is_sent(web: Namespace) ->
         with pytest.raises(TooLarge):
             await web.put(key, value, 60.0)
     with pytest.raises(TooLarge, match="a request id has 1 to 64 bytes"):
-        await web.put(KEY, b"x", 60.0, request=b"")
+        await web.put(KEY, b"x", 60.0, How(request=b""))
 
 
 async def test_a_scan_goes_through_every_bucket_and_ends(web: Namespace) -> None:
@@ -231,7 +231,7 @@ async def test_acknowledged_by_all_is_what_the_other_site_confirmed(engine: Engi
     web = EngineNamespace(engine, PAIRED, Promise("all"), confirm=confirm)
     assert (await web.put(KEY, b"x", 60.0)).acknowledged == "all"
     assert await other.states(PAIRED, [KEY]) == await engine.states(PAIRED, [KEY])
-    assert (await web.put(KEY, b"x", 60.0, acknowledge="local")).acknowledged == "local"
+    assert (await web.put(KEY, b"x", 60.0, How(acknowledge="local"))).acknowledged == "local"
 
 
 async def test_several_puts_are_confirmed_degraded_or_refused_each_by_itself(engine: Engine) -> None:
@@ -272,7 +272,7 @@ async def test_a_ttl_that_is_none_is_a_mistake_of_the_caller(web: Namespace) -> 
         with pytest.raises(ValueError, match="a ttl is over 0"):
             await web.put(KEY, b"x", ttl)
     with pytest.raises(ValueError, match="a condition is absent, present or a stamp"):
-        await web.put(KEY, b"x", 60.0, condition="new")
+        await web.put(KEY, b"x", 60.0, How(condition="new"))
 
 
 def test_every_error_of_the_store_is_one_of_a_tree() -> None:

@@ -23,6 +23,7 @@ from steer.sessions.affinity.stored_record import NOTHING, Row, Stored, packed, 
 from steer.store.engine import Changed, Engine
 from steer.store.errors import Conflict, StoreError
 from steer.store.layout import Space
+from steer.store.model import How
 from steer.store.namespace import EngineNamespace
 from steer.store.stamp import COUNTER_LIMIT
 
@@ -161,7 +162,7 @@ class StoredKeys:
                 await self._namespace.touch(key, ttl)
             return NOTHING if datacentre == found.datacentre else found
         value = packed(service, datacentre, first)
-        await self._namespace.put(key, value, ttl, condition=found.stamp or "absent")
+        await self._namespace.put(key, value, ttl, How(condition=found.stamp or "absent"))
         return NOTHING
 
     # Looking...

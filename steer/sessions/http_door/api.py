@@ -16,7 +16,7 @@ from steer.sessions.access import Access
 from steer.sessions.http_door.headers import acknowledge_of, condition_of, is_unchanged, request_id_of, ttl_of
 from steer.sessions.http_door.problems import RETRY, Problem, of_http_error, of_store_error
 from steer.store.errors import StoreError
-from steer.store.model import Namespace, Written
+from steer.store.model import How, Namespace, Written
 
 logger = logging.getLogger("steer.sessions.http")
 
@@ -62,12 +62,11 @@ class Api:
 
     async def put(self, request: web.Request) -> web.Response:
         namespace, key = self._asked(request)
-        condition = condition_of(request)
-        ttl, id, acknowledge = ttl_of(request), request_id_of(request), acknowledge_of(request)
+        ttl, how = ttl_of(request), How(condition_of(request), request_id_of(request), acknowledge_of(request))
         value = await _body(request)
         async with asyncio.timeout(self._patience):
-            written = await namespace.put(key, value, ttl, condition=condition, request=id, acknowledge=acknowledge)
-        return web.Response(status=201 if condition == "absent" else 204, headers=_written(written))
+            written = await namespace.put(key, value, ttl, how)
+        return web.Response(status=201 if how.condition == "absent" else 204, headers=_written(written))
 
     async def delete(self, request: web.Request) -> web.Response:
         namespace, key = self._asked(request)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from steer.store.errors import Conflict, WrongKind
-from steer.store.model import Acknowledge, Condition, FieldsWritten, Record, Records, Value, Written
+from steer.store.model import AS_EVER, Condition, FieldsWritten, How, Record, Records, Value, Written
 
 
 class Draft:
@@ -38,13 +38,11 @@ class Draft:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
-        self._require(condition)
+        self._require(how.condition)
         previous = self._record
         self._is_anew = True
         stamp = self._write(value if isinstance(value, bytes) else dict(value), ttl)
@@ -69,12 +67,9 @@ class Draft:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
-        self._require(condition)
+        self._require(how.condition)
         old = self._record.value if self._record is not None else {}
         if not isinstance(old, dict):
             raise WrongKind
@@ -121,11 +116,13 @@ class Draft:
         elif isinstance(record.value, dict) and not self._is_anew:
             await self._commit_fields(record.value, condition)
         else:
-            await self._records.put(self._key, record.value, self._ttl, condition=condition)
+            await self._records.put(self._key, record.value, self._ttl, How(condition=condition))
 
     async def _commit_fields(self, fields: dict[bytes, bytes], condition: Condition) -> None:
         """Only what changed, so that fields which the other site writes meanwhile live on."""
         old = self._found.value if self._found is not None else {}
         assert isinstance(old, dict), "a draft that changed its kind is anew"
         changed = {name: value for name, value in fields.items() if old.get(name) != value}
-        await self._records.put_fields(self._key, changed, old.keys() - fields.keys(), self._ttl, condition=condition)
+        await self._records.put_fields(
+            self._key, changed, old.keys() - fields.keys(), self._ttl, How(condition=condition)
+        )

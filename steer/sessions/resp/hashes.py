@@ -6,7 +6,7 @@ from steer.sessions.resp.command import ONE_KEY, Command, Refusal, Words
 from steer.sessions.resp.records import amend, fields_of
 from steer.sessions.resp.replies import OK, array, boolean, bulk, bulk_or_null, bulks, integer, mapping
 from steer.sessions.resp.session import Session
-from steer.store.model import Condition, Record
+from steer.store.model import Condition, How, Record
 
 
 async def _fields(session: Session, words: Words) -> dict[bytes, bytes]:
@@ -37,7 +37,7 @@ async def hsetnx(session: Session, words: Words) -> bytes:
     async def change(record: Record | None, condition: Condition) -> bytes:
         is_new = field not in fields_of(record)
         if is_new:
-            await records.put_fields(key, {field: value}, (), None, condition=condition)
+            await records.put_fields(key, {field: value}, (), None, How(condition=condition))
         return boolean(is_new)
 
     return await amend(records, key, change)

@@ -11,7 +11,7 @@ from steer.sessions.resp.records import amend, plain_of
 from steer.sessions.resp.replies import OK, array, boolean, bulk, bulk_or_null, integer, null
 from steer.sessions.resp.session import Session
 from steer.store.errors import Conflict
-from steer.store.model import LONGEST, Condition, Record
+from steer.store.model import LONGEST, Condition, How, Record
 
 MOST_REPLY = 16 * 1024 * 1024
 """Bytes of one MGET: the reply is whole in memory before its first byte goes out. 64 values of the largest size."""
@@ -69,7 +69,7 @@ def set_(session: Session, words: Words) -> Awaitable[bytes]:
 
 async def _set(session: Session, words: Words, options: SetOptions) -> bytes:
     try:
-        await session.of(words[1]).put(words[1], words[2], options.ttl, condition=options.condition)
+        await session.of(words[1]).put(words[1], words[2], options.ttl, How(condition=options.condition))
     except Conflict:
         return null(session.protocol)
     return OK
@@ -93,7 +93,7 @@ async def _set_and_get(session: Session, words: Words, options: SetOptions) -> b
     async def change(record: Record | None, condition: Condition) -> bytes:
         old = plain_of(record)
         if options.condition is None or (options.condition == "present") is (record is not None):
-            await records.put(key, words[2], options.ttl, condition=condition)
+            await records.put(key, words[2], options.ttl, How(condition=condition))
         return bulk_or_null(old, session.protocol)
 
     return await amend(records, key, change)
@@ -111,7 +111,7 @@ def setex(session: Session, words: Words) -> Awaitable[bytes]:
 
 async def setnx(session: Session, words: Words) -> bytes:
     try:
-        await session.of(words[1]).put(words[1], words[2], LONGEST, condition="absent")
+        await session.of(words[1]).put(words[1], words[2], LONGEST, How(condition="absent"))
     except Conflict:
         return boolean(False)
     return boolean(True)
@@ -180,7 +180,7 @@ async def append(session: Session, words: Words) -> bytes:
 
     async def change(record: Record | None, condition: Condition) -> bytes:
         value = (plain_of(record) or b"") + words[2]
-        await records.put(key, value, None, condition=condition)
+        await records.put(key, value, None, How(condition=condition))
         return integer(len(value))
 
     return await amend(records, key, change)

@@ -23,7 +23,16 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from steer.store.errors import EngineDown, Indeterminate, StoreError, Unconfirmed
-from steer.store.model import Acknowledge, Assignment, Condition, FieldsWritten, Namespace, Record, Written
+from steer.store.model import (
+    AS_EVER,
+    Assignment,
+    Condition,
+    FieldsWritten,
+    How,
+    Namespace,
+    Record,
+    Written,
+)
 from steer.store.namespace import EngineNamespace, Look
 from steer.store.replication.standing import Standing, Where
 from steer.store.timing import answered
@@ -81,10 +90,8 @@ class FailoverNamespace:
         key: bytes,
         value: bytes | Mapping[bytes, bytes],
         ttl: float | None,
+        how: How = AS_EVER,
         *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
         want_previous: bool = False,
     ) -> Written:
         def use(it: Namespace) -> Awaitable[Written]:
@@ -92,13 +99,11 @@ class FailoverNamespace:
                 key,
                 value,
                 ttl,
-                condition=condition,
-                request=request,
-                acknowledge=acknowledge,
+                how,
                 want_previous=want_previous,
             )
 
-        return await self._write(use, may_repeat=condition is None)
+        return await self._write(use, may_repeat=how.condition is None)
 
     async def put_all(self, puts: Sequence[Assignment]) -> list[Written | StoreError]:
         """At a peer each goes by itself: what becomes of one there depends on what the own engine made of it."""
@@ -135,15 +140,12 @@ class FailoverNamespace:
         set: Mapping[bytes, bytes],
         unset: Collection[bytes],
         ttl: float | None,
-        *,
-        condition: Condition | None = None,
-        request: bytes | None = None,
-        acknowledge: Acknowledge | None = None,
+        how: How = AS_EVER,
     ) -> FieldsWritten:
         def use(it: Namespace) -> Awaitable[FieldsWritten]:
-            return it.put_fields(key, set, unset, ttl, condition=condition, request=request, acknowledge=acknowledge)
+            return it.put_fields(key, set, unset, ttl, how)
 
-        return await self._write(use, may_repeat=condition is None)
+        return await self._write(use, may_repeat=how.condition is None)
 
     async def scan(self, cursor: int, match: bytes | None, count: int) -> tuple[int, list[bytes]]:
         """A scan that an engine's failure interrupts may miss keys of the bucket that it was in."""

@@ -17,7 +17,7 @@ from steer.errors import SteerError
 from steer.sessions.access import Access, Holder
 from steer.sessions.http_door import HttpDoor, HttpLimits, api, door
 from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError, TooLarge
-from steer.store.model import Namespace, Record
+from steer.store.model import AS_EVER, How, Namespace, Record
 from tests.kit.certificates import Authority
 from tests.kit.clock import ManualClock
 from tests.sessions.memory import MemoryNamespace
@@ -150,9 +150,9 @@ async def test_what_the_client_prefers_and_its_id_reach_the_store() -> None:
     asked: list[tuple[object, object]] = []
 
     class Noting(MemoryNamespace):
-        async def put(self, *words: Any, **options: Any) -> Any:
-            asked.append((options["acknowledge"], options["request"]))
-            return await super().put(*words, **options)
+        async def put(self, key: bytes, value: Any, ttl: float | None, how: How = AS_EVER, **options: Any) -> Any:
+            asked.append((how.acknowledge, how.request))
+            return await super().put(key, value, ttl, how, **options)
 
     async with serving({"web": Noting(ManualClock())}) as client:
         answer = await client.ask(

@@ -18,7 +18,7 @@ from steer.store.engine import Engine
 from steer.store.errors import EngineDown, Fenced, Indeterminate, Late, StoreError, Unconfirmed
 from steer.store.layout import Space
 from steer.store.memory_engine import MemoryEngine
-from steer.store.model import Assignment, Namespace, Written
+from steer.store.model import Assignment, How, Namespace, Written
 from steer.store.namespace import Promise
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import RedisLink, RedisPlace
@@ -197,7 +197,7 @@ async def test_beyond_max_pending_only_a_write_that_every_site_confirms_is_taken
         with pytest.raises(StoreError, match="2 writes wait for site 002"):
             await one.put(b"c", b"1", 60)
         with pytest.raises(Unconfirmed):
-            await one.put(b"d", b"1", 60, acknowledge="all")
+            await one.put(b"d", b"1", 60, How(acknowledge="all"))
 
 
 async def test_where_going_on_comes_first_a_site_writes_on_beyond_max_pending(
@@ -208,7 +208,7 @@ async def test_where_going_on_comes_first_a_site_writes_on_beyond_max_pending(
         two.line.cut()
         for n in range(5):
             assert (await one.put(b"%d" % n, b"x", 60)).acknowledged == "local"
-        assert (await one.put(b"all", b"x", 60, acknowledge="all")).acknowledged == "local"
+        assert (await one.put(b"all", b"x", 60, How(acknowledge="all"))).acknowledged == "local"
         two.line.mend()
         await until(lambda: holds(other, b"all", b"x"), "what was written meanwhile is at the other site")
 
