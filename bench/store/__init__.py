@@ -9,7 +9,7 @@ A **load** (`loads.py`) is redis-benchmark with 50 connections and values of 1 K
 single; and single GETs at a fixed rate by a client of our own (`paced.py`), timed from when each was due. CPU time is
 that of the one process that serves, by the scheduler's clock (`bench.meter`).
 
-`engines.py` counts the bytes that a session costs in an engine, and what a shipper carries to a peer. Ratios are of one
-round; the median of the rounds is the result. Where a rate is missed on a shared machine, 1 s / CPU time of a command
-says what a CPU of its own would give.
+`engines.py` counts the bytes that a session costs in an engine, `shipping.py` what a shipper carries to a peer's Redis,
+straight and through an edge there (`peer.py`). Ratios are of one round; the median of the rounds is the result. Where a
+rate is missed on a shared machine, 1 s / CPU time of a command says what a CPU of its own would give.
 """

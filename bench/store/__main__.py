@@ -19,10 +19,11 @@ from bench.meter import ProcessEnded
 from bench.processes import CannotStart
 from bench.proxies import Missing
 from bench.ratios import turns
-from bench.store.engines import SESSIONS, memory, shipping
+from bench.store.engines import SESSIONS, memory
 from bench.store.loads import LOADS, PACE, Load, Sample, sample
 from bench.store.places import PLACES, Place, place
 from bench.store.report import Report, Result, render
+from bench.store.shipping import shipping, shipping_through_an_edge
 
 RESULTS = Path(__file__).parents[1] / "results" / "store"
 
@@ -88,7 +89,9 @@ def run(chosen: argparse.Namespace) -> Report:
     sessions = min(SESSIONS, chosen.commands)
     os.sched_setaffinity(0, {first})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        found, shipped = runner.run(memory(second, sessions)), runner.run(shipping(second, sessions))
+        found = runner.run(memory(second, sessions))
+        shipped = runner.run(shipping(second, sessions))
+        through = runner.run(shipping_through_an_edge(second, sessions))
     name, changed = commit()
     return Report(
         started=started,
@@ -101,6 +104,7 @@ def run(chosen: argparse.Namespace) -> Report:
         results=tuple(results),
         memory=found,
         shipped=shipped,
+        shipped_through_an_edge=through,
     )
 
 

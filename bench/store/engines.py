@@ -1,25 +1,18 @@
-"""What needs no door: the memory of a session in an engine, and how fast a shipper carries records to a peer."""
+"""The memory of a session in an engine; and what the other measurement of engines (`shipping.py`) shares with it."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.meter import cpu_ns
 from bench.store.loads import SIZE
 from bench.store.places import redis
-from steer.clock import SystemClock
 from steer.store.layout import Space
 from steer.store.namespace import EngineNamespace
 from steer.store.redis_engine import RedisEngine
 from steer.store.redis_link import RedisLink, RedisPlace
-from steer.store.replication.link import End, Link, space_at
-from steer.store.replication.repair import Repair
-from steer.store.replication.shipper import Shipper
-from steer.store.replication.tally import Tally
 
 SESSIONS = 20_000
 TTL = 3600.0
@@ -40,16 +33,6 @@ class Memory:
     plain: float
     record: float
     waiting: float
-
-
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """Microseconds of CPU are for each record: of the shipper's process, of the Redis that it reads, of the other."""
-
-    per_second: float
-    cpu_us: float
-    source_us: float
-    target_us: float
 
 
 def sessions(count: int) -> list[bytes]:
@@ -104,33 +87,3 @@ async def _growth(link: RedisLink, count: int, write: Write) -> float:
     before = await used(link)
     await write_all(sessions(count), write)
     return (await used(link) - before) / count
-
-
-async def shipping(cpu: int, count: int = SESSIONS) -> Shipped:
-    """All records of one Redis to another that is empty, both on `cpu`, by a shipper in this process."""
-    with redis(cpu) as source, redis(cpu) as target:
-        own = End(RedisEngine(link_to(source.port)), WITH_PEER)
-        peer = End(RedisEngine(link_to(target.port)), space_at(WITH_PEER, 2))
-        link, tally = Link(own, peer), Tally()
-        shipper = Shipper(link, Repair(link, tally), tally, SystemClock())
-        await own.engine.open(own.space)
-        await peer.engine.open(peer.space)
-        await _ship(shipper)
-        namespace = EngineNamespace(own.engine, own.space)
-        await write_all(sessions(count), lambda key, value: namespace.put(key, value, TTL))
-        pids = (os.getpid(), source.root, target.root)
-        before, began = [cpu_ns(pid) for pid in pids], time.perf_counter()
-        carried = await _ship(shipper)
-        seconds = time.perf_counter() - began
-        spent = [(cpu_ns(pid) - then) / 1e3 / carried for pid, then in zip(pids, before, strict=True)]
-        await own.engine.close()
-        await peer.engine.close()
-        return Shipped(carried / seconds, *spent)
-
-
-async def _ship(shipper: Shipper) -> int:
-    """Until nothing is left."""
-    total = 0
-    while carried := await shipper.step():
-        total += carried
-    return total

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from bench.store.__main__ import main
-from bench.store.engines import Memory, Shipped
+from bench.store.engines import Memory
 from bench.store.loads import LOADS, Load, Sample
 from bench.store.paced import reply_size
 from bench.store.places import Place
 from bench.store.report import Report, Result, render, verdict
+from bench.store.shipping import Shipped
 
 RATE = Load("SET, pipelined 16", "set", 16, rate=10_000)
 LATE = Load("GET, 1,000/s", "get", 0, over_ms=1.0)
@@ -62,11 +63,14 @@ def test_the_table_has_ratios_and_says_what_was_missed_and_what_broke() -> None:
         ),
         memory=Memory(1000.0, 1200.0, 1700.0),
         shipped=Shipped(12_000.0, 50.0, 1.0, 2.0),
+        shipped_through_an_edge=Shipped(9_000.0, 55.0, 1.0, 2.0, 40.0),
     )
     text = render(report)
     assert "| 50.0 | 20,000 | **25.0** (25.0 to 25.0) |" in text
     assert "broken: no answer" in text
-    assert "(10,000/s: met)" in text
+    assert "carried 12,000 records/s (10,000/s: met), for 50.0 us of its CPU" in text
+    assert "carried 9,000 records/s (10,000/s: **missed**)" in text
+    assert "2.0 us of the other, 40.0 us of that edge, each." in text
     assert "(1.70 times, at most 1.6: **missed**)" in text
 
 
