@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -80,6 +81,7 @@ def peer_door(config: Config) -> PeerDoor | None:
     if bind is None or tls is None:
         return None
     context = admin_context(CertificateFiles(tls.certificate, tls.key), tls.client_ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # as `peer_context` does: both ends are ours
     others = {name for name, member in config.edges.items() if member.datacentre != config.edge.datacentre}
     return PeerDoor(bind, context, frozenset(others))
 

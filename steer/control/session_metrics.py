@@ -46,6 +46,11 @@ def session_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
         )
     tombstones = (((s["name"],), s["tombstones"]) for s in status["spaces"] if s["tombstones"] is not None)
     yield gauge("steer_session_tombstones", "As many as the last audit saw", ("namespace",), tombstones)
+    if (peers := status["doors"].get("replication")) is not None:
+        connections = [(own, peers["connections"])]
+        yield gauge("steer_session_peer_connections", "Of edges of other sites, to this one", ("site",), connections)
+        refused = [(own, peers["refused"])]
+        yield counter("steer_session_peers_refused", "Who came to replicate and was no known edge", ("site",), refused)
 
 
 def _away(status: Mapping[str, Any]) -> bool:

@@ -20,6 +20,14 @@ from tests.scenarios.sessions.surviving import Pair, wait_until_same
 KEYS = [f"session-{number}" for number in range(200)]
 
 
+def tells_of_peers(site: Site) -> bool:
+    """At least the line for what is urgent and the one for bulk, and nobody was refused."""
+    number = {"wellington": 1, "auckland": 2}[site.name]
+    lines = dict(line.rpartition(" ")[::2] for line in site.running.metrics().splitlines())
+    connections = lines.get(f'steer_session_peer_connections{{site="{number}"}}', "0")
+    return float(connections) >= 2 and lines[f'steer_session_peers_refused_total{{site="{number}"}}'] == "0.0"
+
+
 @contextmanager
 def both_doors(sites: Pair) -> Iterator[tuple[Redis, Redis]]:
     with sites[0].client() as here, sites[1].client() as there:
@@ -58,6 +66,8 @@ def test_what_is_written_at_either_site_is_at_both_byte_for_byte(tmp_path: Path)
         there.hset("cart", mapping={"apples": "3"})
         wait_until_same(sites)
         assert len(sites[1].records()) == len(KEYS) + 1
+        for site in sites:
+            wait_until(partial(tells_of_peers, site), "its peers are counted")
         assert there.get(KEYS[0]) == b"of-" + KEYS[0].encode()
         there.delete(KEYS[0])
         wait_until_known(here, KEYS[0], None)
