@@ -7,6 +7,7 @@ an error says if the write may have happened; any other means that it has not, b
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -44,6 +45,8 @@ class EdgeDoor:
                 return await self._get(**arguments)
             case "touch" | "delete":
                 return await self._change(f, **arguments)
+            case "put_all":
+                return await self._put_all(**arguments)
             case _:
                 return await self._as_redis(f, **arguments)
 
@@ -90,12 +93,20 @@ class EdgeDoor:
 
     # ... and RESP.
 
+    async def _put_all(self, puts: Mapping[str, str], ttl: float) -> Message:
+        commands = [("SET", key, value, "PX", round(ttl * 1000)) for key, value in puts.items()]
+        return {"outcome": "ok", "answers": [self._told(reply) for reply in await self._resp.ask_all(commands)]}
+
+    def _told(self, reply: object) -> Message:
+        if isinstance(reply, ResponseError):
+            return refused_as_redis(reply)
+        return {"outcome": "ok", "done": True, "acknowledge": self._acknowledge}
+
     async def _as_redis(self, f: str, **arguments: Any) -> Message:
         try:
             return await self._asked_as_redis(f, **arguments)
         except ResponseError as error:
-            is_unknown = any(words in str(error) for words in NOBODY_KNOWS)
-            return {"outcome": "info" if is_unknown else "fail", "error": str(error)}
+            return refused_as_redis(error)
 
     async def _asked_as_redis(self, f: str, key: str = "", field: str = "", value: str = "", **more: Any) -> Message:
         ask = self._resp.ask
@@ -132,22 +143,39 @@ class RespClient:
 
     async def ask(self, *words: str | int) -> Any:
         """The reply. Raises ResponseError, Unreachable and Unanswered."""
+        [reply] = await self.ask_all([words])
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    async def ask_all(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        """The replies to one pipeline, errors too. Raises Unreachable and Unanswered."""
         try:
             connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             raise Unreachable(str(error)) from error
         try:
-            await connection.send_command(*words)
-            return await connection.read_response()
-        except ResponseError:
-            raise
+            await connection.send_packed_command(connection.pack_commands(commands))
+            return [await self._reply(connection) for _ in commands]
         except (RedisError, OSError) as error:
-            raise Unanswered(f"{words[0]}: {type(error).__name__}") from error
+            raise Unanswered(f"{commands[0][0]}: {type(error).__name__}") from error
         finally:
             await self._pool.release(connection)
 
+    @staticmethod
+    async def _reply(connection: Any) -> Any:
+        try:
+            return await connection.read_response()
+        except ResponseError as error:
+            return error
+
     async def close(self) -> None:
         await self._pool.disconnect()
+
+
+def refused_as_redis(error: ResponseError) -> Message:
+    is_unknown = any(words in str(error) for words in NOBODY_KNOWS)
+    return {"outcome": "info" if is_unknown else "fail", "error": str(error)}
 
 
 def path(key: str) -> str:

@@ -34,7 +34,7 @@ class Plan:
     replication: Replication = "straight"
     control: Control = ""
     workloads: Sequence[str] = tuple(WORKLOADS)
-    clients: int = 10
+    clients: int = 12
     rate: float = 200.0
     children_at: tuple[int, int] = (2, 1)
     max_pending: int = 400

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from chaos.controls import Registers, engines_of, plain
 from chaos.door import Message
@@ -23,7 +23,7 @@ from steer.sessions.seals import Seals
 from steer.store.engine import Engine
 from steer.store.errors import Indeterminate, StoreError
 from steer.store.layout import Space
-from steer.store.model import How, Namespace
+from steer.store.model import Assignment, How, Namespace, Written
 from steer.store.namespace import Promise
 from steer.store.redis_link import RedisPlace
 from steer.store.replication.replicator import Pace
@@ -71,8 +71,7 @@ class StoreProcess:
         try:
             return await self._answer(request)
         except StoreError as error:
-            kind = "info" if isinstance(error, Indeterminate) else "fail"
-            return {"outcome": kind, "error": f"{type(error).__name__}: {error.message}"}
+            return told(error)
 
     async def _answer(self, request: Message) -> Message:
         match request["f"]:
@@ -89,6 +88,8 @@ class StoreProcess:
                 return {"outcome": "ok", "missing": missing}
             case "touch" | "delete" | "put_fields":
                 return await self._change(request)
+            case "put_all":
+                return await self._put_all(request["puts"], request["ttl"])
             case "lock" | "unlock":
                 return await self._lock(request)
             case _:
@@ -106,6 +107,10 @@ class StoreProcess:
         )
         return {"outcome": "ok", "stamp": written.stamp}
 
+    async def _put_all(self, puts: Mapping[str, str], ttl: float) -> Message:
+        made = [Assignment(key.encode(), value.encode(), ttl) for key, value in puts.items()]
+        return {"outcome": "ok", "answers": list(map(told, await self._namespace.put_all(made)))}
+
     async def _lock(self, request: Message) -> Message:
         key, token = request["key"].encode(), request["value"].encode()
         if request["f"] == "lock":
@@ -113,6 +118,14 @@ class StoreProcess:
         else:
             done = await self._namespace.locks.delete(key, if_value=token)
         return {"outcome": "ok", "done": done}
+
+
+def told(it: Written | StoreError) -> Message:
+    """What became of a put."""
+    if isinstance(it, StoreError):
+        kind = "info" if isinstance(it, Indeterminate) else "fail"
+        return {"outcome": kind, "error": f"{type(it).__name__}: {it.message}"}
+    return {"outcome": "ok", "stamp": it.stamp, "done": True, "acknowledge": it.acknowledged}
 
 
 async def registers(it: Registers, request: Message) -> Message:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from chaos.door import Unanswered, Unreachable
+from chaos.child import Child
+from chaos.door import Message, Unanswered, Unreachable
 from chaos.history import History, Op
 from chaos.place import Place
 
 REGISTERS = 40
 """Of each kind, `all` and `local`: few, so that clients of both sites meet at them."""
+TOGETHER = 5
+"""Writes of one pipeline."""
 HASHES = 8
 LOCKS = 3
 LONG, SHORT, LOCK_TTL = 1800.0, 2.0, 5.0
@@ -63,6 +66,19 @@ class Client:
         await asyncio.sleep(self.dice.expovariate(self._load.rate))
         return await operate(self._load, self.name, f, key, site or self.site, self.dice, **more)
 
+    async def put_all(self, values: Mapping[str, str], site: int) -> None:
+        """Several puts in one question, after a pause: each has an answer of its own. Never raises."""
+        load = self._load
+        await asyncio.sleep(self.dice.expovariate(load.rate / len(values)))
+        ops = [
+            Op(next(NUMBERS), self.name, site, "put", key, load.now(), "", value, LONG) for key, value in values.items()
+        ]
+        for op in ops:
+            load.history.begin(op)
+        answer = await asked(self.dice.choice(load.place.at(site)), "put_all", puts=values, ttl=LONG)
+        for op, own in zip(ops, answer.get("answers", [answer] * len(ops)), strict=True):
+            settle(load, op, own)
+
 
 async def operate(load: Load, client: str, f: str, key: str, site: int, dice: Random, **more: object) -> Op:
     """Asks one child of the site, and writes it down."""
@@ -70,20 +86,28 @@ async def operate(load: Load, client: str, f: str, key: str, site: int, dice: Ra
     for name, value in more.items():
         setattr(op, name, value)
     load.history.begin(op)
-    child = dice.choice(load.place.at(site))
-    asked = {name: getattr(op, name) for name in ("key", "field", "value", "ttl", "acknowledge", "condition")}
+    words = {name: getattr(op, name) for name in ("key", "field", "value", "ttl", "acknowledge", "condition")}
+    settle(load, op, await asked(dice.choice(load.place.at(site)), f, **words))
+    return op
+
+
+async def asked(child: Child, f: str, **words: object) -> Message:
+    """Its answer, whatever happens."""
     try:
-        answer = await child.door.ask(f, **asked)
+        return await child.door.ask(f, **words)
     except Unreachable as error:
-        answer = {"outcome": "fail", "error": str(error)}
+        return {"outcome": "fail", "error": str(error)}
     except Unanswered as error:
-        answer = {"outcome": "info", "error": str(error)}
+        return {"outcome": "info", "error": str(error)}
+
+
+def settle(load: Load, op: Op, answer: Message) -> None:
+    """Writes down what became of it."""
     op.error, op.stamp, op.done = answer.get("error", ""), answer.get("stamp", ""), answer.get("done", False)
     op.acknowledge = answer.get("acknowledge", op.acknowledge)
     op.seen = answer["fields"].get(op.field) if "fields" in answer else answer.get("seen")
     outcome = answer["outcome"]
-    load.history.end(op, load.now(), "fail" if f == "get" and outcome == "info" else outcome)
-    return op
+    load.history.end(op, load.now(), "fail" if op.f == "get" and outcome == "info" else outcome)
 
 
 async def registers(client: Client) -> None:
@@ -94,6 +118,12 @@ async def registers(client: Client) -> None:
         await client.do("get", key, site=client.anywhere())
     else:
         await client.do("put", key, site=client.anywhere(), value=value, ttl=LONG, acknowledge=mode)
+
+
+async def pipelines(client: Client) -> None:
+    """Plain values by the handful, as a pipeline of SETs."""
+    keys = client.dice.sample(range(REGISTERS), TOGETHER)
+    await client.put_all({f"pipe:{key}": client.value() for key in keys}, client.anywhere())
 
 
 async def life_cycle(client: Client) -> None:
@@ -139,6 +169,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "life cycle": life_cycle,
     "hash": hashes,
     "lock": locks,
+    "pipeline": pipelines,
 }
 
 

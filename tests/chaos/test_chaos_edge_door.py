@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from steer.sessions.http_door import HttpDoor
 from steer.sessions.resp import RespDoor
 from steer.sessions.space import Space
 from steer.store.errors import ClockAstray, EngineDown, Indeterminate, Late, StoreError, TooFarBehind, Unconfirmed
-from steer.store.model import AS_EVER, How
+from steer.store.model import AS_EVER, Assignment, How, Written
 from tests.sessions.memory import MemoryNamespace
 
 TTL = 60.0
@@ -151,3 +151,17 @@ async def test_where_nobody_listens_nothing_was_sent() -> None:
         with pytest.raises(Unreachable):
             await ask(door, f, "key", field=field, value="a")
     await door.close()
+
+
+async def test_of_a_pipeline_each_write_has_an_answer_of_its_own() -> None:
+    namespace = Moody()
+
+    async def put_all(puts: Sequence[Assignment]) -> list[Written | StoreError]:
+        first, _, third, _ = await MemoryNamespace.put_all(namespace, puts)
+        return [first, EngineDown("gone"), third, Indeterminate("too slow")]
+
+    namespace.put_all = put_all  # type: ignore[method-assign]
+    async with doors(namespace) as door:
+        told = await door.ask("put_all", puts={f"pipe:{n}": f"v{n}" for n in range(4)}, ttl=TTL)
+        assert [each["outcome"] for each in told["answers"]] == ["ok", "fail", "ok", "info"]
+        assert (await ask(door, "get", "pipe:2"))["seen"] == "v2"
