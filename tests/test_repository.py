@@ -189,6 +189,7 @@ TESTED_BY = {
     "steering/steps": "tests/steering/test_explain.py",
     "steering/surveying": "tests/steering/test_plan.py",
     "steering/why_not": "tests/steering/test_splitting.py",
+    "store/closed": "tests/store/test_redis_link.py",
     "store/errors": "tests/store",
     "store/locks": "tests/store/test_namespace.py",
     "store/memory_rules": "tests/store/test_writes.py",

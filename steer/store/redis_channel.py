@@ -19,11 +19,10 @@ from typing import Any, Final, cast
 import hiredis
 from redis.asyncio import Connection
 
+from steer.store.closed import Closed
 from steer.store.errors import Indeterminate, StoreError
 
 Reply = Any
-Closed = RuntimeError
-"""What uvloop says of a connection that was reset before something is sent over it; it is no OSError."""
 MOST_ASKED: Final = 64
 """Questions under way on one connection: 1 to 2 ms of an engine's time. Further ones take another connection."""
 MOST_BYTES: Final = 256 * 1024

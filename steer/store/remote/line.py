@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import msgpack
 
 from steer.clock import Clock
+from steer.store.closed import Closed
 from steer.store.codec import Malformed
 from steer.store.errors import EngineDown, Indeterminate, StoreError
 from steer.store.remote.calls import Call
@@ -23,8 +24,6 @@ from steer.store.remote.shapes import packed, unpacker
 CONNECT_TIME: Final = 3.0
 """Seconds for TCP and TLS: three round trips around the world are 0.9 s. Who asks does not wait for all of it."""
 PROBE_EVERY: Final = 0.5
-Closed = RuntimeError
-"""What uvloop says of a connection that was reset before something is sent over it; it is no OSError."""
 MOST_WAITING: Final = 4096
 """Questions without answers: who came later would not get one in time."""
 MOST_UNSENT: Final = 32 << 20
@@ -107,7 +106,7 @@ class Line:
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(self._connecting)
-        except (OSError, TimeoutError, Closed) as error:
+        except (OSError, Closed) as error:
             self._suspect()
             raise EngineDown(f"{self} cannot be reached: {str(error) or 'too slow'}") from error
 

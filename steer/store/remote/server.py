@@ -82,7 +82,7 @@ class EngineServer:
             await self._loop.connect_accepted_socket(
                 lambda: Conversation(self), connection, ssl=tls, ssl_handshake_timeout=HANDSHAKE_TIME
             )
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
             self.refused += 1
             logger.info("a stranger was refused: %s", error)
 
